@@ -1,0 +1,5 @@
+//! `brief`: see the library's documentation.
+
+fn main() -> std::process::ExitCode {
+    brief::cli::main()
+}

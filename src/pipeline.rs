@@ -1,0 +1,1 @@
+//! One article, from source to brief.

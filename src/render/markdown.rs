@@ -1,0 +1,9 @@
+//! markdown.
+
+use super::Brief;
+
+/// Renders one brief.
+#[must_use]
+pub fn render(_brief: &Brief) -> String {
+    String::new()
+}

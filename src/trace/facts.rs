@@ -1,0 +1,1 @@
+//! Numbers, dates, months and names in German, Chinese, Bengali and English text.

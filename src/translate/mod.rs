@@ -1,0 +1,70 @@
+//! Source sentences to English segments.
+
+pub mod guards;
+
+use serde::{Deserialize, Serialize};
+
+/// One translated unit. It covers one or more source sentences, never none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Ids of the source sentences, in order.
+    pub sentences: Vec<String>,
+    /// The English text.
+    pub target: String,
+    /// What a check found wrong and a retry did not mend.
+    pub flags: Vec<Flag>,
+}
+
+/// One finding of a check, for the reader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flag {
+    /// What kind of fault.
+    pub kind: FlagKind,
+    /// The fault in words, e.g. `"March" is not in the source`.
+    pub detail: String,
+}
+
+/// The kinds of fault that the guards look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagKind {
+    /// Nothing came out.
+    Empty,
+    /// The output is not English text.
+    NotEnglish,
+    /// The source was copied instead of translated.
+    Untranslated,
+    /// Generation ran into the token limit or repeats itself.
+    Runaway,
+    /// The model refused or commented instead of translating.
+    Refused,
+    /// Far too long for its source.
+    TooLong,
+    /// Far too short for its source.
+    TooShort,
+    /// A number in the output that the source lacks.
+    NumberAdded,
+    /// A number of the source that the output lacks.
+    NumberMissing,
+    /// A month, weekday or date in the output that the source lacks, or the other way round.
+    Date,
+    /// A negation gained or lost.
+    Negation,
+    /// A name in the output that the source can't account for, or the other way round.
+    Name,
+}
+
+/// An article in English, segment by segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translation {
+    /// Id of the model that translated.
+    pub model: String,
+    /// SHA-256 of the model's weights file.
+    pub model_sha256: String,
+    /// What the manifest says of this language: `good`, `fair`, `gist`.
+    pub quality: String,
+    /// For the reader: e.g. the `gist` warning and how to get a better model.
+    pub warnings: Vec<String>,
+    /// In reading order; every sentence of the article is in exactly one.
+    pub segments: Vec<Segment>,
+}
