@@ -2,7 +2,9 @@
 
 pub mod html;
 pub mod json;
+mod layout;
 pub mod markdown;
+mod wording;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,5 +76,27 @@ pub fn render(brief: &Brief, format: Format) -> String {
         Format::Markdown => markdown::render(brief),
         Format::Json => json::render(brief),
         Format::Html => html::render(brief),
+    }
+}
+
+/// Renders several briefs into one output.
+///
+/// Markdown is joined with rules, footnotes numbered apart; JSON becomes JSON Lines, a document a
+/// line; HTML is one page with an article each. One brief gives what [`render`] gives.
+#[must_use]
+pub fn render_many(briefs: &[Brief], format: Format) -> String {
+    if let [brief] = briefs {
+        return render(brief, format);
+    }
+    match format {
+        Format::Markdown => {
+            let numbered = briefs.iter().enumerate();
+            let parts: Vec<String> = numbered
+                .map(|(index, brief)| markdown::render_labelled(brief, &format!("{}-", index + 1)))
+                .collect();
+            parts.join("\n---\n\n")
+        }
+        Format::Json => briefs.iter().map(json::render_line).collect(),
+        Format::Html => html::render_page(briefs),
     }
 }
