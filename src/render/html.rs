@@ -64,12 +64,12 @@ fn target_rules(articles: &[Article]) -> String {
     for cited in articles.iter().flat_map(|article| &article.notes) {
         if let Some(source) = &cited.source {
             let english = &cited.target;
-            rules.push_str(&format!(
-                ":root:not(.scripted):has(#{english}:target) #{source}\
-                 {{background:var(--lit);color:var(--lit-ink)}}\n\
-                 :root:not(.scripted):has(#{source}:target) #{english}\
-                 {{background:var(--lit);color:var(--lit-ink)}}\n"
-            ));
+            for (target, other) in [(english, source), (source, english)] {
+                rules.push_str(&format!(
+                    ":root:not(.scripted):has(#{target}:target) #{other}{{background:var(--lit);\
+                     color:var(--lit-ink);box-shadow:0 0 0 .14em var(--lit)}}\n"
+                ));
+            }
         }
     }
     rules
@@ -98,12 +98,14 @@ struct Page {
 struct Article {
     prefix: String,
     title: String,
+    path: String,
     original_title: Option<String>,
     lang: String,
     language: String,
     spaced: bool,
     facts: Vec<Fact>,
-    warnings: Vec<String>,
+    /// Each in alternating parts of text and code.
+    warnings: Vec<Vec<String>>,
     summary: bool,
     claims: Vec<ClaimView>,
     passages: Vec<PassageView>,
@@ -295,12 +297,13 @@ fn article(brief: &Brief, prefix: String) -> Article {
 
     Article {
         title: title(brief, &layout),
+        path: wording::legible(wording::path_name(&source.path)),
         original_title: source.title.as_deref().map(wording::legible),
         lang: wording::lang_attribute(&source.language).to_owned(),
         spaced: !source.language.starts_with("zh"),
         facts: facts(brief, &language),
         language,
-        warnings: wording::warnings(brief).iter().map(|w| wording::legible(w)).collect(),
+        warnings: wording::warnings(brief).iter().map(|w| wording::prose(w)).collect(),
         summary: brief.summary.is_some(),
         claims,
         passages,

@@ -66,8 +66,8 @@ pub fn parse(json: &str) -> Result<Brief> {
 pub fn parse_all(path: &str, json: &str) -> Result<Vec<Brief>> {
     let json = json.strip_prefix('\u{feff}').unwrap_or(json);
     let mut briefs = Vec::new();
-    let mut documents = serde_json::Deserializer::from_str(json).into_iter::<serde_json::Value>();
-    while let Some(document) = documents.next() {
+    let documents = serde_json::Deserializer::from_str(json).into_iter::<serde_json::Value>();
+    for document in documents {
         let document = document.map_err(|cause| unsound(path, format!("is not JSON: {cause}")))?;
         briefs.push(read(document).map_err(|reason| unsound(path, reason))?);
     }

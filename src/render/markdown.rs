@@ -190,24 +190,15 @@ fn passage_is_empty(passage: &Passage<'_>) -> bool {
     passage.units.iter().all(|unit| unit.english().is_empty() && unit.sentences.is_empty())
 }
 
-/// Text of the program's own, in which `code` is marked with backticks; the rest is escaped, since
+/// Text of the program's own, in which `code` is marked with backticks. The rest is escaped, since
 /// a warning may name a model or a path that the user gave.
 fn prose(text: &str) -> String {
-    let text = wording::legible(text);
-    let mut out = String::new();
-    let mut parts = text.split('`');
-    // An odd number of backticks has one without a partner: then none of them marks code.
-    if text.matches('`').count() % 2 == 1 {
-        return escape_inner(&text);
-    }
-    if let Some(first) = parts.next() {
-        out.push_str(&escape_inner(first));
-    }
-    while let (Some(inside), Some(after)) = (parts.next(), parts.next()) {
-        out.push_str(&code(inside));
-        out.push_str(&escape_inner(after));
-    }
-    out
+    let parts = wording::prose(text);
+    let shown = parts.iter().enumerate().map(|(index, part)| match index % 2 {
+        0 => escape_inner(part),
+        _ => code(part),
+    });
+    shown.collect()
 }
 
 /// Text as a code span, whatever it holds.

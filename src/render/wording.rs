@@ -122,6 +122,14 @@ pub(super) fn warnings(brief: &Brief) -> Vec<String> {
     warnings
 }
 
+/// Text of the program's own, legible, in alternating parts: text, code, text, code … where
+/// backticks mark the code. With an unpaired backtick none of them marks code.
+pub(super) fn prose(text: &str) -> Vec<String> {
+    let text = legible(text);
+    let backticks = text.bytes().filter(|&b| b == b'`').count();
+    if backticks % 2 == 1 { vec![text] } else { text.split('`').map(str::to_owned).collect() }
+}
+
 /// Text on one line, without characters that could garble the page around it.
 ///
 /// White space becomes one space, except that a line break between two Chinese characters (a
