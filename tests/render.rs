@@ -574,6 +574,23 @@ fn every_link_in_the_page_has_its_target_and_ids_are_unique() {
 }
 
 #[test]
+fn source_text_is_marked_with_its_language() {
+    for (brief, tag) in samples().into_iter().zip(["de", "zh-Hant", "bn"]) {
+        assert!(
+            body(&render(&brief, Format::Html))
+                .contains(&format!(r#"<p class="source" lang="{tag}">"#))
+        );
+    }
+    let mut simplified = nasty_chinese();
+    simplified.source.language = "zh-Hans".into();
+    // A block of another language says so itself.
+    simplified.blocks[2].language = Some("de".into());
+    let page = body(&render(&simplified, Format::Html));
+    assert!(page.contains(r#"<p class="source" lang="zh-Hans">"#) && !page.contains("zh-Hant"));
+    assert!(page.contains(r#"<p class="source" lang="de">"#));
+}
+
+#[test]
 fn a_gist_translation_says_so_in_every_format() {
     let mut brief = gist_bengali();
     for format in [Format::Markdown, Format::Html] {
