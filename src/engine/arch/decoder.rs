@@ -1,0 +1,470 @@
+//! Decoder-only transformers from GGUF: qwen2, qwen3, llama and gemma3.
+//!
+//! One forward pass serves any number of sequences: their tokens are the rows of one matrix, so
+//! that linear layers see `[rows, hidden]` without padding, and only attention knows which rows
+//! belong together. Layer definitions follow llama.cpp's `llm_build_{qwen2,qwen3,llama,gemma3}`
+//! (src/models), the reference that `tests/reference` compares with.
+
+use std::{fs::File, sync::Arc};
+
+use candle_core::{
+    DType, Device, Module, Result, Tensor,
+    quantized::{GgmlDType, QMatMul, gguf_file::Content},
+};
+use rayon::prelude::*;
+
+use super::super::{
+    gguf,
+    kernels::{Attention, attend},
+    kv::SequenceKv,
+};
+
+/// The architectures that load, by GGUF's `general.architecture`.
+pub const SUPPORTED: [&str; 4] = ["qwen2", "qwen3", "llama", "gemma3"];
+
+/// Which pairs of a head's floats rotate together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rope {
+    /// `(i, i + half)`.
+    Halves,
+    /// `(2i, 2i + 1)`.
+    Neighbours,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Activation {
+    Silu,
+    GeluTanh,
+}
+
+/// What the file says of its shape.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// GGUF's name of the architecture.
+    pub architecture: String,
+    /// Layers.
+    pub layers: usize,
+    /// Floats of a hidden row.
+    pub hidden: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Floats of a head.
+    pub head_size: usize,
+    /// Tokens that the model was trained on.
+    pub context_length: usize,
+    eps: f32,
+    rope: Rope,
+    rope_theta: f32,
+    /// Theta and window of local layers, and every how manieth layer is global (Gemma 3).
+    local: Option<Local>,
+    activation: Activation,
+    embedding_scale: Option<f32>,
+    scale: f32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Local {
+    theta: f32,
+    window: usize,
+    every: usize,
+}
+
+impl Config {
+    /// Reads the shape from a GGUF header.
+    ///
+    /// # Errors
+    /// The architecture isn't supported, or a key is missing.
+    pub fn from_gguf(content: &Content) -> std::result::Result<Self, String> {
+        let architecture = gguf::string(content, "general.architecture")?;
+        if !SUPPORTED.contains(&architecture.as_str()) {
+            return Err(format!(
+                "its architecture `{architecture}` is not supported; supported are {}",
+                SUPPORTED.join(", ")
+            ));
+        }
+        let key = |name: &str| format!("{architecture}.{name}");
+        let number = |name: &str| gguf::u32(content, &key(name)).map(|v| v as usize);
+        let gemma = architecture == "gemma3";
+        let heads = number("attention.head_count")?;
+        let hidden = number("embedding_length")?;
+        let head_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
+        if content.metadata.contains_key(&key("rope.scaling.type"))
+            && gguf::string(content, &key("rope.scaling.type")).is_ok_and(|s| s != "none")
+        {
+            return Err("it scales its rotary positions, which is not supported yet".into());
+        }
+        let local = gemma
+            .then(|| -> std::result::Result<_, String> {
+                Ok(Local {
+                    // Not in the file; llama.cpp sets the same two constants for gemma3.
+                    theta: 10_000.0,
+                    every: 6,
+                    window: number("attention.sliding_window")?,
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            layers: number("block_count")?,
+            hidden,
+            heads,
+            kv_heads: number("attention.head_count_kv").unwrap_or(heads),
+            head_size,
+            context_length: number("context_length")?,
+            eps: gguf::f32(content, &key("attention.layer_norm_rms_epsilon"))?,
+            rope: if architecture == "llama" { Rope::Neighbours } else { Rope::Halves },
+            rope_theta: gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0),
+            local,
+            activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
+            embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
+            scale: 1.0 / (head_size as f32).sqrt(),
+            architecture,
+        })
+    }
+
+    fn window(&self, layer: usize) -> usize {
+        match self.local {
+            Some(local) if (layer + 1) % local.every != 0 => local.window,
+            _ => usize::MAX,
+        }
+    }
+
+    fn theta(&self, layer: usize) -> f32 {
+        match self.local {
+            Some(local) if (layer + 1) % local.every != 0 => local.theta,
+            _ => self.rope_theta,
+        }
+    }
+}
+
+struct Linear {
+    weight: QMatMul,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        let out = self.weight.forward(rows)?;
+        match &self.bias {
+            Some(bias) => out.broadcast_add(bias),
+            None => Ok(out),
+        }
+    }
+}
+
+struct Norm {
+    weight: Tensor,
+    eps: f32,
+}
+
+impl Norm {
+    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        candle_nn::ops::rms_norm(&rows.contiguous()?, &self.weight, self.eps)
+    }
+}
+
+struct Layer {
+    attention_norm: Norm,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    query_norm: Option<Norm>,
+    key_norm: Option<Norm>,
+    output: Linear,
+    post_attention_norm: Option<Norm>,
+    ffn_norm: Norm,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+    post_ffn_norm: Option<Norm>,
+}
+
+/// A loaded decoder.
+pub struct Decoder {
+    /// Its shape.
+    pub config: Config,
+    device: Device,
+    embedding: QMatMul,
+    layers: Vec<Layer>,
+    output_norm: Norm,
+    head: QMatMul,
+}
+
+/// The rows of one sequence in a forward pass.
+pub struct Rows<'a> {
+    /// The sequence's cache; the pass appends to it.
+    pub kv: &'a mut SequenceKv,
+    /// The new tokens.
+    pub tokens: &'a [u32],
+}
+
+struct Loader<'a> {
+    content: &'a Content,
+    file: &'a mut File,
+    device: &'a Device,
+    eps: f32,
+}
+
+impl Loader<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(name)
+    }
+
+    fn matrix(&mut self, name: &str) -> Result<QMatMul> {
+        let tensor = self.content.tensor(self.file, name, self.device)?;
+        let columns = tensor.shape().dims2()?.1;
+        // candle's fast x86 kernels take these formats at these widths only; its other path is
+        // scalar unless compiled for the machine, and f32 through `gemm` is several times faster.
+        let fast = !cfg!(target_arch = "x86_64")
+            || !self.device.is_cpu()
+            || (columns % 256 == 0
+                && matches!(tensor.dtype(), GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0));
+        if fast {
+            QMatMul::from_arc(Arc::new(tensor))
+        } else {
+            Ok(QMatMul::Tensor(tensor.dequantize(self.device)?))
+        }
+    }
+
+    fn vector(&mut self, name: &str) -> Result<Tensor> {
+        self.content.tensor(self.file, name, self.device)?.dequantize(self.device)
+    }
+
+    fn norm(&mut self, name: &str) -> Result<Norm> {
+        Ok(Norm { weight: self.vector(name)?, eps: self.eps })
+    }
+
+    fn optional_norm(&mut self, name: &str) -> Result<Option<Norm>> {
+        if self.has(name) { self.norm(name).map(Some) } else { Ok(None) }
+    }
+
+    fn linear(&mut self, name: &str) -> Result<Linear> {
+        let bias = format!("{name}.bias");
+        Ok(Linear {
+            weight: self.matrix(&format!("{name}.weight"))?,
+            bias: if self.has(&bias) { Some(self.vector(&bias)?) } else { None },
+        })
+    }
+}
+
+impl Decoder {
+    /// Loads the weights onto `device`.
+    ///
+    /// # Errors
+    /// A tensor is missing, of another shape, or can't be read.
+    pub fn load(config: Config, content: &Content, file: &mut File, device: &Device) -> Result<Self> {
+        let mut loader = Loader { content, file, device, eps: config.eps };
+        let layers = (0..config.layers)
+            .map(|i| {
+                let name = |part: &str| format!("blk.{i}.{part}");
+                Ok(Layer {
+                    attention_norm: loader.norm(&name("attn_norm.weight"))?,
+                    query: loader.linear(&name("attn_q"))?,
+                    key: loader.linear(&name("attn_k"))?,
+                    value: loader.linear(&name("attn_v"))?,
+                    query_norm: loader.optional_norm(&name("attn_q_norm.weight"))?,
+                    key_norm: loader.optional_norm(&name("attn_k_norm.weight"))?,
+                    output: loader.linear(&name("attn_output"))?,
+                    post_attention_norm: loader
+                        .optional_norm(&name("post_attention_norm.weight"))?,
+                    ffn_norm: loader.norm(&name("ffn_norm.weight"))?,
+                    gate: loader.linear(&name("ffn_gate"))?,
+                    up: loader.linear(&name("ffn_up"))?,
+                    down: loader.linear(&name("ffn_down"))?,
+                    post_ffn_norm: loader.optional_norm(&name("post_ffw_norm.weight"))?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let embedding = loader.matrix("token_embd.weight")?;
+        let head = if loader.has("output.weight") {
+            loader.matrix("output.weight")?
+        } else {
+            embedding.clone()
+        };
+        let output_norm = loader.norm("output_norm.weight")?;
+        Ok(Self { config, device: device.clone(), embedding, layers, output_norm, head })
+    }
+
+    /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits
+    /// `[batch, vocab]` of each sequence's last row, as one row-major vector a sequence.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<Vec<f32>>> {
+        let rows = self.hidden(batch)?;
+        let mut last = Vec::with_capacity(batch.len());
+        let mut end = 0u32;
+        for sequence in batch.iter() {
+            end += sequence.tokens.len() as u32;
+            last.push(end.saturating_sub(1));
+        }
+        let last = Tensor::new(last, &self.device)?;
+        let rows = self.output_norm.forward(&rows.index_select(&last, 0)?)?;
+        self.head.forward(&rows)?.to_dtype(DType::F32)?.to_vec2()
+    }
+
+    /// As [`Decoder::forward`], without computing logits: for prefixes.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn prefill(&self, batch: &mut [Rows<'_>]) -> Result<()> {
+        self.hidden(batch).map(|_| ())
+    }
+
+    /// Logits of every row of one sequence, for tests against the reference.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let mut kv = SequenceKv::new(None, self.config.layers);
+        let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }])?;
+        self.head.forward(&self.output_norm.forward(&rows)?)?.to_vec2()
+    }
+
+    fn hidden(&self, batch: &mut [Rows<'_>]) -> Result<Tensor> {
+        let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
+        let ids = Tensor::new(tokens, &self.device)?;
+        let mut x = self.embedding.embedding(&ids)?.to_dtype(DType::F32)?;
+        if let Some(scale) = self.config.embedding_scale {
+            x = (x * f64::from(scale))?;
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let residual = &x;
+            let normed = layer.attention_norm.forward(&x)?;
+            let mut attended = layer.output.forward(&self.attention(index, layer, &normed, batch)?)?;
+            if let Some(norm) = &layer.post_attention_norm {
+                attended = norm.forward(&attended)?;
+            }
+            let x1 = (residual + attended)?;
+            let normed = layer.ffn_norm.forward(&x1)?;
+            let gate = layer.gate.forward(&normed)?;
+            let gate = match self.config.activation {
+                Activation::Silu => gate.silu()?,
+                Activation::GeluTanh => gate.gelu()?,
+            };
+            let mut fed = layer.down.forward(&(gate * layer.up.forward(&normed)?)?)?;
+            if let Some(norm) = &layer.post_ffn_norm {
+                fed = norm.forward(&fed)?;
+            }
+            x = (x1 + fed)?;
+        }
+        for sequence in batch.iter_mut() {
+            sequence.kv.advance(sequence.tokens.len());
+        }
+        Ok(x)
+    }
+
+    /// Attention of one layer over all rows, computed on the host: `[rows, heads * head_size]`.
+    fn attention(
+        &self,
+        index: usize,
+        layer: &Layer,
+        normed: &Tensor,
+        batch: &mut [Rows<'_>],
+    ) -> Result<Tensor> {
+        let Config { heads, kv_heads, head_size, .. } = self.config;
+        let per_head = |rows: Tensor, norm: &Option<Norm>| -> Result<Vec<f32>> {
+            let rows = match norm {
+                Some(norm) => norm.forward(&rows.reshape(((), head_size))?)?,
+                None => rows,
+            };
+            rows.flatten_all()?.to_vec1()
+        };
+        let mut queries = per_head(layer.query.forward(normed)?, &layer.query_norm)?;
+        let mut keys = per_head(layer.key.forward(normed)?, &layer.key_norm)?;
+        let values: Vec<f32> = layer.value.forward(normed)?.flatten_all()?.to_vec1()?;
+
+        let positions: Vec<usize> = batch
+            .iter()
+            .flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i))
+            .collect();
+        let theta = self.config.theta(index);
+        rotate(&mut queries, &positions, heads, head_size, theta, self.config.rope);
+        rotate(&mut keys, &positions, kv_heads, head_size, theta, self.config.rope);
+
+        let kv_row = kv_heads * head_size;
+        let mut cached = keys.chunks_exact(kv_row).zip(values.chunks_exact(kv_row));
+        for sequence in batch.iter_mut() {
+            for (key, value) in cached.by_ref().take(sequence.tokens.len()) {
+                sequence.kv.push(index, key, value);
+            }
+        }
+
+        // A unit of work: a few rows of one sequence and one KV head with all its query heads.
+        const ROWS: usize = 8;
+        let group = heads / kv_heads;
+        let mut units = Vec::new();
+        let mut row = 0;
+        for (s, sequence) in batch.iter().enumerate() {
+            let end = row + sequence.tokens.len();
+            while row < end {
+                let rows = row..(row + ROWS).min(end);
+                units.extend((0..kv_heads).map(|head| (s, head, rows.clone())));
+                row = rows.end;
+            }
+        }
+        let window = self.config.window(index);
+        let pieces: Vec<_> = batch.iter().map(|s| s.kv.pieces(index)).collect();
+        let head_at = |row: usize, head: usize| (row * heads + head) * head_size;
+        let results: Vec<Vec<f32>> = units
+            .par_iter()
+            .map(|(s, kv_head, rows)| {
+                let mut q = Vec::with_capacity(rows.len() * group * head_size);
+                let mut at = Vec::with_capacity(rows.len() * group);
+                for row in rows.clone() {
+                    let from = head_at(row, kv_head * group);
+                    q.extend_from_slice(queries.get(from..from + group * head_size).unwrap_or(&[]));
+                    at.extend(std::iter::repeat_n(positions.get(row).copied().unwrap_or(0), group));
+                }
+                let mut out = vec![0f32; q.len()];
+                let a = Attention {
+                    head_size,
+                    kv_heads,
+                    kv_head: *kv_head,
+                    scale: self.config.scale,
+                    window,
+                };
+                attend(a, pieces.get(*s).map_or(&[], Vec::as_slice), &q, &at, &mut out);
+                out
+            })
+            .collect();
+        let mut out = vec![0f32; queries.len()];
+        for ((_, kv_head, rows), result) in units.iter().zip(results) {
+            for (row, part) in rows.clone().zip(result.chunks_exact(group * head_size)) {
+                let from = head_at(row, kv_head * group);
+                if let Some(place) = out.get_mut(from..from + part.len()) {
+                    place.copy_from_slice(part);
+                }
+            }
+        }
+        Tensor::from_vec(out, (positions.len(), heads * head_size), &self.device)
+    }
+}
+
+/// Rotary position embedding (Su et al. 2021) in place over `[rows, heads, head_size]`.
+fn rotate(x: &mut [f32], positions: &[usize], heads: usize, head_size: usize, theta: f32, rope: Rope) {
+    let half = head_size / 2;
+    let frequencies: Vec<f32> =
+        (0..half).map(|i| theta.powf(-(2.0 * i as f32) / head_size as f32)).collect();
+    for (row, position) in x.chunks_exact_mut(heads * head_size).zip(positions) {
+        let turns: Vec<(f32, f32)> =
+            frequencies.iter().map(|f| (*position as f32 * f).sin_cos()).collect();
+        for head in row.chunks_exact_mut(head_size) {
+            match rope {
+                Rope::Halves => {
+                    let (low, high) = head.split_at_mut(half);
+                    for ((a, b), (sin, cos)) in low.iter_mut().zip(high).zip(&turns) {
+                        (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
+                    }
+                }
+                Rope::Neighbours => {
+                    let (pairs, _) = head.as_chunks_mut::<2>();
+                    for ([a, b], (sin, cos)) in pairs.iter_mut().zip(&turns) {
+                        (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
+                    }
+                }
+            }
+        }
+    }
+}

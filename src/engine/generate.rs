@@ -1,0 +1,285 @@
+//! Greedy decoding for many sequences at once.
+
+use std::sync::Arc;
+
+use super::{
+    Engine,
+    arch::decoder::Rows,
+    kv::{Prefix, SequenceKv},
+    prompt::Prompt,
+};
+use crate::error::{Error, Result};
+
+/// Sequences that decode together. More would be faster on wide machines, but each holds its KV
+/// cache in memory.
+const BATCH: usize = 24;
+/// Prompt tokens in one forward pass.
+const CHUNK: usize = 512;
+
+/// What may come next, as a grammar sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Any text but these tokens; the sequence may not end here.
+    TextExcept(Vec<u32>),
+    /// One of these tokens.
+    OneOf(Vec<u32>),
+    /// Nothing: the sequence is complete.
+    Stop,
+}
+
+/// Constrains what a sequence may write.
+pub trait Grammar {
+    /// What may come next.
+    fn next(&self) -> Next;
+    /// Takes note of the token that was written.
+    fn accept(&mut self, token: u32);
+}
+
+/// One sequence to generate.
+pub struct Request {
+    /// Its prompt.
+    pub prompt: Prompt,
+    /// Tokens after which it is cut off.
+    pub max_tokens: usize,
+    /// What it may write; without one, English text up to the first line break or end of turn.
+    pub grammar: Option<Box<dyn Grammar>>,
+}
+
+/// One generated sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The tokens, without the one that ended them.
+    pub tokens: Vec<u32>,
+    /// Their text, trimmed.
+    pub text: String,
+    /// Whether the token limit or a repetition ended it.
+    pub cut_off: bool,
+    /// Mean natural logarithm of the written tokens' probabilities.
+    pub mean_logprob: f32,
+}
+
+struct Sequence {
+    index: usize,
+    kv: SequenceKv,
+    pending: Vec<u32>,
+    written: Vec<u32>,
+    logprob: f64,
+    max_tokens: usize,
+    grammar: Option<Box<dyn Grammar>>,
+}
+
+impl Engine {
+    /// The cached KV of a prompt's shared levels, computed at most once per engine.
+    fn prefix(&mut self, levels: &[Vec<u32>]) -> Result<Option<Arc<Prefix>>> {
+        let mut parent: Option<Arc<Prefix>> = None;
+        let mut chain: Vec<u32> = Vec::new();
+        for level in levels.iter().filter(|l| !l.is_empty()) {
+            chain.extend(level);
+            if let Some((_, known)) = self.prefixes.iter().find(|(tokens, _)| *tokens == chain) {
+                parent = Some(known.clone());
+                continue;
+            }
+            let mut kv = SequenceKv::new(parent.clone(), self.decoder.config.layers);
+            for chunk in level.chunks(CHUNK) {
+                self.decoder
+                    .prefill(&mut [Rows { kv: &mut kv, tokens: chunk }])
+                    .map_err(Error::engine("computing a shared prompt"))?;
+            }
+            let prefix = Arc::new(kv.into_prefix(level.clone()));
+            // A language's instructions and the article in hand are all that is used again.
+            if self.prefixes.len() >= 8 {
+                self.prefixes.remove(1);
+            }
+            self.prefixes.push((chain.clone(), prefix.clone()));
+            parent = Some(prefix);
+        }
+        Ok(parent)
+    }
+
+    /// Generates every request, greedily; outputs come in the order of the requests. `progress`
+    /// hears of every decoding step (sequences finished, tokens written in this step) and ends
+    /// the work by answering `false`.
+    ///
+    /// # Errors
+    /// candle's, or [`Error::Interrupted`].
+    pub fn generate(
+        &mut self,
+        requests: Vec<Request>,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Vec<Output>> {
+        let mut outputs: Vec<Option<Output>> = (0..requests.len()).map(|_| None).collect();
+        // Long prompts first: sequences of like length end together, and the batch stays full.
+        let mut waiting: Vec<(usize, Request)> = requests.into_iter().enumerate().collect();
+        waiting.sort_by_key(|(i, r)| (r.prompt.levels.last().map_or(0, Vec::len), usize::MAX - i));
+        let mut running: Vec<Sequence> = Vec::new();
+        while !waiting.is_empty() || !running.is_empty() {
+            while running.len() < BATCH
+                && let Some((index, request)) = waiting.pop()
+            {
+                let mut levels = request.prompt.levels;
+                let own = levels.pop().unwrap_or_default();
+                let prefix = self.prefix(&levels)?;
+                running.push(Sequence {
+                    index,
+                    kv: SequenceKv::new(prefix, self.decoder.config.layers),
+                    pending: own,
+                    written: Vec::new(),
+                    logprob: 0.0,
+                    max_tokens: request.max_tokens,
+                    grammar: request.grammar,
+                });
+            }
+            self.step(&mut running)?;
+            let written = running.len();
+            let mut finished = 0;
+            let mut still = Vec::with_capacity(running.len());
+            for mut sequence in running {
+                if sequence.pending.is_empty() {
+                    finished += 1;
+                    let output = self.finish(&mut sequence);
+                    if let Some(place) = outputs.get_mut(sequence.index) {
+                        *place = Some(output);
+                    }
+                } else {
+                    still.push(sequence);
+                }
+            }
+            running = still;
+            if !progress(finished, written) {
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok(outputs.into_iter().flatten().collect())
+    }
+
+    /// One forward pass over all running sequences: prompts of newcomers, one token of the
+    /// others. Each sequence then has its next token pending, or nothing if it ended.
+    fn step(&self, running: &mut [Sequence]) -> Result<()> {
+        // Prompts longer than a chunk go ahead alone, all but their last part.
+        for sequence in running.iter_mut() {
+            while sequence.pending.len() > CHUNK {
+                let rest = sequence.pending.split_off(CHUNK);
+                self.decoder
+                    .prefill(&mut [Rows { kv: &mut sequence.kv, tokens: &sequence.pending }])
+                    .map_err(Error::engine("reading a prompt"))?;
+                sequence.pending = rest;
+            }
+        }
+        let mut start = 0;
+        while start < running.len() {
+            let mut tokens = 0;
+            let count = running
+                .iter()
+                .skip(start)
+                .take_while(|s| {
+                    tokens += s.pending.len();
+                    tokens <= CHUNK
+                })
+                .count()
+                .max(1);
+            let group = running.get_mut(start..start + count).unwrap_or(&mut []);
+            let mut rows: Vec<Rows<'_>> =
+                group.iter_mut().map(|s| Rows { kv: &mut s.kv, tokens: &s.pending }).collect();
+            let logits =
+                self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?;
+            for (sequence, logits) in group.iter_mut().zip(logits) {
+                self.choose(sequence, &logits);
+            }
+            start += count;
+        }
+        Ok(())
+    }
+
+    /// Picks the likeliest token that may come next.
+    fn choose(&self, sequence: &mut Sequence, logits: &[f32]) {
+        sequence.pending.clear();
+        let next = sequence.grammar.as_ref().map(|g| g.next());
+        let best = match &next {
+            Some(Next::Stop) => None,
+            Some(Next::OneOf(ids)) => {
+                argmax(ids.iter().filter_map(|id| Some((*id, *logits.get(*id as usize)?))))
+            }
+            Some(Next::TextExcept(banned)) => argmax(self.text_logits(logits).filter(|(id, _)| {
+                self.vocabulary.is_text(*id) && !banned.contains(id)
+            })),
+            None => argmax(self.text_logits(logits)),
+        };
+        let Some((token, logit)) = best else { return };
+        if next.is_none() && (self.tokenizer.is_end(token) || self.ends_line(sequence, token)) {
+            return;
+        }
+        sequence.logprob += f64::from(logit) - log_sum_exp(logits);
+        sequence.written.push(token);
+        if let Some(grammar) = &mut sequence.grammar {
+            grammar.accept(token);
+            if grammar.next() == Next::Stop {
+                return;
+            }
+        }
+        if sequence.written.len() < sequence.max_tokens && !repeats(&sequence.written) {
+            sequence.pending.push(token);
+        } else {
+            sequence.max_tokens = 0;
+        }
+    }
+
+    fn text_logits<'a>(&'a self, logits: &'a [f32]) -> impl Iterator<Item = (u32, f32)> + 'a {
+        (0u32..).zip(logits.iter().copied()).filter(|(id, _)| self.vocabulary.is_allowed(*id))
+    }
+
+    fn ends_line(&self, sequence: &Sequence, token: u32) -> bool {
+        self.vocabulary.is_break(token) && !sequence.written.is_empty()
+    }
+
+    fn finish(&self, sequence: &mut Sequence) -> Output {
+        let tokens = std::mem::take(&mut sequence.written);
+        Output {
+            text: self.tokenizer.decode(&tokens).trim().to_owned(),
+            cut_off: sequence.max_tokens == 0,
+            mean_logprob: (sequence.logprob / tokens.len().max(1) as f64) as f32,
+            tokens,
+        }
+    }
+}
+
+fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
+    // The first of equals wins, so that ties can't depend on anything else.
+    candidates.fold(None, |best, (id, logit)| match best {
+        Some((_, highest)) if highest >= logit => best,
+        _ => Some((id, logit)),
+    })
+}
+
+fn log_sum_exp(logits: &[f32]) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    f64::from(logits.iter().map(|l| (l - max).exp()).sum::<f32>().ln() + max)
+}
+
+/// Whether the text has begun to go round in circles: the last `n` tokens stand there three times
+/// in a row.
+fn repeats(tokens: &[u32]) -> bool {
+    (4..=24).any(|n| {
+        let len = tokens.len();
+        len >= 3 * n
+            && tokens.get(len - n..) == tokens.get(len - 2 * n..len - n)
+            && tokens.get(len - n..) == tokens.get(len - 3 * n..len - 2 * n)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circles_are_noticed_and_prose_is_not() {
+        let circle: Vec<u32> = [7, 8].into_iter().chain((0..15).map(|i| 1 + i % 5)).collect();
+        assert!(repeats(&circle));
+        assert!(!repeats(&circle[..15]));
+        assert!(!repeats(&(0..60).collect::<Vec<u32>>()));
+    }
+
+    #[test]
+    fn the_first_of_equals_wins() {
+        assert_eq!(argmax([(3, 1.0), (5, 2.0), (9, 2.0)].into_iter()), Some((5, 2.0)));
+    }
+}

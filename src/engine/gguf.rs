@@ -1,0 +1,84 @@
+//! Reading GGUF files (format: ggml-org/ggml, `docs/gguf.md`).
+
+use std::{fs::File, path::Path};
+
+use candle_core::quantized::gguf_file::{Content, Value};
+
+/// Opens a GGUF file and reads its header.
+///
+/// # Errors
+/// A sentence that says what is wrong with the file.
+pub fn open(path: &Path) -> Result<(Content, File), String> {
+    let mut file = File::open(path).map_err(|e| format!("cannot open the file: {e}"))?;
+    let length = file.metadata().map_err(|e| format!("cannot read the file's size: {e}"))?.len();
+    let content = Content::read(&mut std::io::BufReader::new(&mut file))
+        .map_err(|e| format!("it is not a whole GGUF file ({e})"))?;
+    // candle finds a missing tail only when it reads the last tensor, minutes later.
+    for (name, info) in &content.tensor_infos {
+        let block = info.ggml_dtype.block_size();
+        let bytes = info.shape.elem_count() / block * info.ggml_dtype.type_size();
+        if content.tensor_data_offset.saturating_add(info.offset).saturating_add(bytes as u64)
+            > length
+        {
+            return Err(format!(
+                "the file ends before its tensor `{name}`: it is truncated ({length} bytes)"
+            ));
+        }
+    }
+    Ok((content, file))
+}
+
+/// A text from the metadata.
+///
+/// # Errors
+/// Names the key that is missing or of another type.
+pub fn string(content: &Content, key: &str) -> Result<String, String> {
+    match content.metadata.get(key) {
+        Some(Value::String(s)) => Ok(s.clone()),
+        Some(_) => Err(format!("`{key}` is not a text")),
+        None => Err(format!("`{key}` is missing")),
+    }
+}
+
+/// A whole number from the metadata.
+///
+/// # Errors
+/// Names the key that is missing or of another type.
+pub fn u32(content: &Content, key: &str) -> Result<u32, String> {
+    match content.metadata.get(key) {
+        Some(Value::U8(v)) => Ok((*v).into()),
+        Some(Value::U16(v)) => Ok((*v).into()),
+        Some(Value::U32(v)) => Ok(*v),
+        Some(Value::I32(v)) => u32::try_from(*v).map_err(|_| format!("`{key}` is negative")),
+        Some(Value::U64(v)) => u32::try_from(*v).map_err(|_| format!("`{key}` is too large")),
+        Some(_) => Err(format!("`{key}` is not a number")),
+        None => Err(format!("`{key}` is missing")),
+    }
+}
+
+/// A real number from the metadata.
+///
+/// # Errors
+/// Names the key that is missing or of another type.
+pub fn f32(content: &Content, key: &str) -> Result<f32, String> {
+    match content.metadata.get(key) {
+        Some(Value::F32(v)) => Ok(*v),
+        Some(Value::F64(v)) => Ok(*v as f32),
+        Some(_) => Err(format!("`{key}` is not a number")),
+        None => Err(format!("`{key}` is missing")),
+    }
+}
+
+/// An element of a metadata array as a whole number; 0 if it is none.
+#[must_use]
+pub fn as_u32(value: &Value) -> u32 {
+    match value {
+        Value::U8(v) => (*v).into(),
+        Value::I8(v) => u32::try_from(*v).unwrap_or(0),
+        Value::U16(v) => (*v).into(),
+        Value::I16(v) => u32::try_from(*v).unwrap_or(0),
+        Value::U32(v) => *v,
+        Value::I32(v) => u32::try_from(*v).unwrap_or(0),
+        _ => 0,
+    }
+}

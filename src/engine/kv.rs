@@ -1,0 +1,102 @@
+//! The KV cache: per sequence, on the host, with shared prefixes.
+
+use std::sync::Arc;
+
+/// Keys and values of one layer: `[tokens, kv_heads * head_size]`, row-major.
+#[derive(Debug, Clone, Default)]
+pub struct LayerKv {
+    /// Keys, rotated.
+    pub keys: Vec<f32>,
+    /// Values.
+    pub values: Vec<f32>,
+}
+
+/// A computed prefix: what several prompts begin with. Prefixes form chains, so that an article's
+/// context can be appended to a language's instructions without computing those again.
+#[derive(Debug)]
+pub struct Prefix {
+    /// The prefix that this one continues.
+    pub(super) parent: Option<Arc<Prefix>>,
+    /// This link's tokens.
+    pub(super) tokens: Vec<u32>,
+    /// This link's keys and values, a layer each.
+    pub(super) layers: Vec<LayerKv>,
+}
+
+impl Prefix {
+    /// Tokens in the whole chain.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tokens.len() + self.parent.as_ref().map_or(0, |p| p.len())
+    }
+
+    /// Whether the chain holds no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One sequence's cache: a shared prefix and its own tail.
+#[derive(Debug)]
+pub struct SequenceKv {
+    prefix: Option<Arc<Prefix>>,
+    prefix_tokens: usize,
+    tail: Vec<LayerKv>,
+    tail_tokens: usize,
+}
+
+impl SequenceKv {
+    /// An empty tail of `layers` layers behind `prefix`.
+    #[must_use]
+    pub fn new(prefix: Option<Arc<Prefix>>, layers: usize) -> Self {
+        Self {
+            prefix_tokens: prefix.as_ref().map_or(0, |p| p.len()),
+            prefix,
+            tail: vec![LayerKv::default(); layers],
+            tail_tokens: 0,
+        }
+    }
+
+    /// Tokens held: the position of the next one.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.prefix_tokens + self.tail_tokens
+    }
+
+    /// Whether no token is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends one token's keys and values to `layer`.
+    pub(super) fn push(&mut self, layer: usize, keys: &[f32], values: &[f32]) {
+        if let Some(kv) = self.tail.get_mut(layer) {
+            kv.keys.extend_from_slice(keys);
+            kv.values.extend_from_slice(values);
+        }
+    }
+
+    /// Says that `tokens` tokens were pushed to every layer.
+    pub(super) fn advance(&mut self, tokens: usize) {
+        self.tail_tokens += tokens;
+    }
+
+    /// The cache of `layer` as pieces in order of position.
+    pub(super) fn pieces(&self, layer: usize) -> Vec<&LayerKv> {
+        let mut pieces: Vec<&LayerKv> = self.tail.get(layer).into_iter().collect();
+        let mut link = self.prefix.as_deref();
+        while let Some(prefix) = link {
+            pieces.extend(prefix.layers.get(layer));
+            link = prefix.parent.as_deref();
+        }
+        pieces.reverse();
+        pieces
+    }
+
+    /// Turns the tail into a prefix that other sequences can share.
+    pub(super) fn into_prefix(self, tokens: Vec<u32>) -> Prefix {
+        Prefix { parent: self.prefix, tokens, layers: self.tail }
+    }
+}
