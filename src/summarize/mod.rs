@@ -1,5 +1,10 @@
 //! English segments to a short summary whose sentences cite the article.
 
+mod grammar;
+mod writer;
+
+pub use writer::{Material, Summarizer};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Span, trace::Support};

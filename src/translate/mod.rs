@@ -1,6 +1,10 @@
 //! Source sentences to English segments.
 
 pub mod guards;
+mod prompt;
+mod translator;
+
+pub use translator::{Progress, Translator};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,335 @@
+//! Writes a summary, checks each sentence against what it cites, and replaces what fails.
+
+use minijinja::{Value, context};
+
+use super::{
+    Citation, Claim, Origin,
+    grammar::{CitedSummary, Marks, Written, parse},
+};
+use crate::{
+    article::{BlockKind, Sentence},
+    engine::{Engine, Prompts, Request, Values},
+    error::{Error, Result},
+    trace::{
+        Support, Verdict,
+        support::{self, Evidence},
+    },
+    translate::{Progress, Segment},
+};
+
+/// Citations that a claim carries at most.
+const MAX_CITATIONS: usize = 3;
+/// Prompt tokens that one part of an article may take. Small models lose the thread long before
+/// their context is full.
+const PART_TOKENS: usize = 3_000;
+/// Tokens that one summary sentence may take.
+const SENTENCE_TOKENS: usize = 96;
+/// Share of a claim's words that another claim may have before the two say the same.
+const REDUNDANT: f32 = 0.7;
+
+/// One translated segment that a summary may be written from.
+#[derive(Debug, Clone)]
+pub struct Material<'a> {
+    /// The segment.
+    pub segment: &'a Segment,
+    /// The source sentences that it translates; never empty.
+    pub sentences: Vec<&'a Sentence>,
+    /// Those sentences' text.
+    source: String,
+}
+
+impl<'a> Material<'a> {
+    /// Joins segments with their sentences. Headings and segments without a target are left out.
+    #[must_use]
+    pub fn gather(segments: &'a [Segment], sentences: &'a [Sentence]) -> Vec<Self> {
+        segments
+            .iter()
+            .filter(|segment| !segment.target.trim().is_empty())
+            .filter_map(|segment| {
+                let found: Vec<&Sentence> =
+                    sentences.iter().filter(|s| segment.sentences.contains(&s.id)).collect();
+                let prose = found.iter().any(|s| s.kind != BlockKind::Heading);
+                let source =
+                    found.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ");
+                prose.then_some(Self { segment, sentences: found, source })
+            })
+            .collect()
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            target: &self.segment.target,
+            source: &self.source,
+            flagged: !self.segment.flags.is_empty(),
+        }
+    }
+
+    fn is_title(&self) -> bool {
+        self.sentences.iter().all(|s| s.kind == BlockKind::Title)
+    }
+
+    fn citations(&self) -> impl Iterator<Item = Citation> + '_ {
+        self.sentences.iter().map(|s| Citation {
+            sentence: s.id.clone(),
+            span: s.span,
+            quote: s.text.clone(),
+        })
+    }
+}
+
+/// A candidate for the summary: text and the material that it cites, by index.
+#[derive(Debug, Clone)]
+struct Draft {
+    text: String,
+    cited: Vec<usize>,
+    support: Support,
+}
+
+/// Summarises with one model.
+pub struct Summarizer<'a> {
+    /// The loaded model.
+    pub engine: &'a mut Engine,
+    /// The templates.
+    pub prompts: &'a Prompts,
+    /// The manifest's prompt style.
+    pub style: &'a str,
+}
+
+impl Summarizer<'_> {
+    /// Writes `count` sentences about `material`, fewer if there is not that much to say. Every
+    /// sentence is supported by what it cites as far as the checks can see: one that isn't is
+    /// written anew from what it cites, and if that fails too, replaced by the best sentence of
+    /// the article.
+    ///
+    /// # Errors
+    /// The engine's, or an interruption.
+    pub fn summarize(
+        &mut self,
+        material: &[Material<'_>],
+        count: usize,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Claim>> {
+        let evidence: Vec<Evidence<'_>> = material.iter().map(Material::evidence).collect();
+        let written = self.draft(material, count, progress)?;
+        let mut accepted: Vec<(Draft, Origin)> = Vec::new();
+        for sentence in written {
+            let draft = check(&evidence, &sentence.text, &sentence.cited);
+            let draft = if self.passes(&draft, &accepted) {
+                Some(draft)
+            } else {
+                self.rewrite(material, &evidence, &draft, progress)?
+                    .filter(|again| self.passes(again, &accepted))
+            };
+            match draft {
+                Some(draft) => accepted.push((draft, Origin::Generated)),
+                None => accepted.extend(
+                    extract(material, &evidence, &accepted).map(|d| (d, Origin::Extracted)),
+                ),
+            }
+        }
+        while accepted.len() < count {
+            let Some(draft) = extract(material, &evidence, &accepted) else { break };
+            accepted.push((draft, Origin::Extracted));
+        }
+        accepted.truncate(count);
+        Ok(accepted
+            .into_iter()
+            .map(|(draft, origin)| Claim {
+                text: draft.text,
+                citations: draft
+                    .cited
+                    .iter()
+                    .filter_map(|i| material.get(*i))
+                    .flat_map(Material::citations)
+                    .collect(),
+                support: draft.support,
+                origin,
+            })
+            .collect())
+    }
+
+    fn passes(&self, draft: &Draft, accepted: &[(Draft, Origin)]) -> bool {
+        draft.support.verdict != Verdict::Unsupported
+            && !draft.cited.is_empty()
+            && !accepted.iter().any(|(other, _)| {
+                overlap(&draft.text, &other.text) > REDUNDANT || draft.cited == other.cited
+            })
+    }
+
+    /// The model's own summary. What doesn't fit the context is summarised in parts, and the
+    /// parts' sentences as a whole; citations are carried through to the article.
+    fn draft(
+        &mut self,
+        material: &[Material<'_>],
+        count: usize,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Written>> {
+        let lines: Vec<&str> = material.iter().map(|m| m.segment.target.as_str()).collect();
+        let parts = self.parts(&lines)?;
+        if parts.len() <= 1 {
+            return Ok(shifted(self.write(&lines, count, progress)?, 0));
+        }
+        let mut notes = Vec::new();
+        for part in parts {
+            let lines = lines.get(part.clone()).unwrap_or(&[]);
+            notes.extend(shifted(self.write(lines, count, progress)?, part.start));
+        }
+        let texts: Vec<&str> = notes.iter().map(|n| n.text.as_str()).collect();
+        let whole = match self.parts(&texts)?.first() {
+            Some(first) => self.write(texts.get(first.clone()).unwrap_or(&[]), count, progress)?,
+            None => Vec::new(),
+        };
+        Ok(shifted(whole, 0)
+            .into_iter()
+            .map(|sentence| Written {
+                cited: sentence
+                    .cited
+                    .iter()
+                    .filter_map(|i| notes.get(*i))
+                    .flat_map(|note| note.cited.iter().copied())
+                    .collect(),
+                ..sentence
+            })
+            .collect())
+    }
+
+    /// Cuts the article where the prompt would become too long.
+    fn parts(&self, lines: &[&str]) -> Result<Vec<std::ops::Range<usize>>> {
+        let budget = PART_TOKENS.min(self.engine.config().context_length / 2);
+        let mut parts = Vec::new();
+        let (mut start, mut tokens) = (0, 0);
+        for (i, line) in lines.iter().enumerate() {
+            let length = self.engine.tokenizer.encode(line).map_err(|r| self.broken(r))?.len() + 6;
+            if tokens + length > budget && i > start {
+                parts.push(start..i);
+                (start, tokens) = (i, 0);
+            }
+            tokens += length;
+        }
+        if start < lines.len() {
+            parts.push(start..lines.len());
+        }
+        Ok(parts)
+    }
+
+    /// One pass of the model over numbered lines; cites numbers from 1.
+    fn write(
+        &mut self,
+        lines: &[&str],
+        count: usize,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Written>> {
+        if lines.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = Values::default();
+        let sentences: Vec<Value> = lines
+            .iter()
+            .enumerate()
+            .map(|(i, line)| context! { number => i + 1, text => values.text(line) })
+            .collect();
+        let prompt = self
+            .prompts
+            .render(
+                &format!("summarize.{}.jinja", self.style),
+                context! { sentences => sentences, count => count },
+                &values,
+                &self.engine.tokenizer,
+            )
+            .map_err(|r| self.broken(r))?;
+        let marks = Marks::find(&self.engine.tokenizer)
+            .ok_or_else(|| self.broken("its vocabulary lacks brackets or digits".into()))?;
+        let request = Request {
+            prompt,
+            max_tokens: SENTENCE_TOKENS * count,
+            grammar: Some(Box::new(CitedSummary::new(marks, lines.len(), count))),
+        };
+        let outputs =
+            self.engine.generate(vec![request], &mut |_, tokens| progress.advance(0, tokens))?;
+        Ok(outputs.first().map(|o| parse(&o.text)).unwrap_or_default())
+    }
+
+    /// A second attempt at a sentence that failed: the model sees only what the sentence is about.
+    fn rewrite(
+        &mut self,
+        material: &[Material<'_>],
+        evidence: &[Evidence<'_>],
+        failed: &Draft,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Draft>> {
+        let about = &failed.cited;
+        let lines: Vec<&str> =
+            about.iter().filter_map(|i| Some(material.get(*i)?.segment.target.as_str())).collect();
+        let written = self.write(&lines, 1, progress)?;
+        Ok(written.first().map(|sentence| {
+            let cited: Vec<usize> =
+                sentence.cited.iter().filter_map(|n| about.get(n.checked_sub(1)?).copied()).collect();
+            check(evidence, &sentence.text, &cited)
+        }))
+    }
+
+    fn broken(&self, reason: String) -> Error {
+        Error::Model {
+            model: self.style.to_owned(),
+            reason: format!("cannot write summaries: {reason}"),
+            hint: "choose another model for summaries with --model".into(),
+        }
+    }
+}
+
+/// From the prompt's numbers (from 1) to indices into the article, `offset` lines further on.
+fn shifted(written: Vec<Written>, offset: usize) -> Vec<Written> {
+    written
+        .into_iter()
+        .map(|s| Written {
+            cited: s.cited.iter().filter_map(|n| Some(n.checked_sub(1)? + offset)).collect(),
+            text: s.text,
+        })
+        .collect()
+}
+
+/// Finds the best citations for a sentence and scores it against them.
+fn check(evidence: &[Evidence<'_>], text: &str, proposed: &[usize]) -> Draft {
+    let cited = support::select_citations(text, evidence, proposed, MAX_CITATIONS);
+    let chosen: Vec<Evidence<'_>> =
+        cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
+    Draft { text: text.to_owned(), support: support::score(text, &chosen), cited }
+}
+
+/// The best sentence of the article that is not in the summary yet.
+fn extract(
+    material: &[Material<'_>],
+    evidence: &[Evidence<'_>],
+    accepted: &[(Draft, Origin)],
+) -> Option<Draft> {
+    let titles: Vec<bool> = material.iter().map(Material::is_title).collect();
+    support::rank_extractive(evidence, &titles)
+        .into_iter()
+        .filter(|i| {
+            !accepted.iter().any(|(draft, _)| {
+                draft.cited == [*i]
+                    || evidence.get(*i).is_none_or(|e| overlap(e.target, &draft.text) > REDUNDANT)
+            })
+        })
+        .find_map(|i| {
+            let chosen = evidence.get(i)?;
+            Some(Draft {
+                text: chosen.target.to_owned(),
+                support: support::score(chosen.target, std::slice::from_ref(chosen)),
+                cited: vec![i],
+            })
+        })
+}
+
+/// Share of the shorter text's words that the other has too.
+fn overlap(a: &str, b: &str) -> f32 {
+    let words = |text: &str| -> std::collections::BTreeSet<String> {
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter(|w| w.chars().count() > 3)
+            .map(str::to_lowercase)
+            .collect()
+    };
+    let (a, b) = (words(a), words(b));
+    let shared = a.intersection(&b).count();
+    shared as f32 / a.len().min(b.len()).max(1) as f32
+}
