@@ -82,3 +82,197 @@ pub trait Observer {
         false
     }
 }
+
+/// A loaded model and what its manifest says.
+struct Loaded {
+    manifest: Manifest,
+    sha256: String,
+    engine: Engine,
+}
+
+/// Turns articles into briefs. Models are chosen when they are first needed, and stay loaded.
+pub struct Pipeline {
+    settings: Settings,
+    prompts: Prompts,
+    library: Library,
+    loaded: HashMap<String, Loaded>,
+}
+
+impl Pipeline {
+    /// Reads manifests and templates; loads no model yet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a template or manifest of the user's own that can't be read.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let prompts = Prompts::load(settings.prompts_dir.as_deref())
+            .map_err(|reason| Error::Usage { reason })?;
+        let library =
+            Library::open(settings.models_dir.clone(), settings.user_manifests.as_deref())?;
+        Ok(Self { settings, prompts, library, loaded: HashMap::new() })
+    }
+
+    /// Article → brief with a translation.
+    ///
+    /// # Errors
+    /// No able model, a model that can't be loaded, or an interruption.
+    pub fn translate(&mut self, article: Article, observer: &mut dyn Observer) -> Result<Brief> {
+        let translation = self.translation(&article, observer)?;
+        Ok(assemble(article, translation))
+    }
+
+    /// Article → brief with a translation and a summary.
+    ///
+    /// # Errors
+    /// As [`Pipeline::translate`].
+    pub fn summarize(&mut self, article: Article, observer: &mut dyn Observer) -> Result<Brief> {
+        let brief = self.translate(article, observer)?;
+        self.summarize_brief(brief, observer)
+    }
+
+    /// Adds a summary to a brief that has a translation.
+    ///
+    /// # Errors
+    /// As [`Pipeline::translate`].
+    pub fn summarize_brief(
+        &mut self,
+        mut brief: Brief,
+        observer: &mut dyn Observer,
+    ) -> Result<Brief> {
+        let material = Material::gather(&brief.translation.segments, &brief.sentences);
+        if material.is_empty() {
+            return Err(Error::Article {
+                path: brief.source.path.clone(),
+                reason: "there is no translated text to summarise".into(),
+                hint: "translate the article again",
+            });
+        }
+        let id = self.load(Role::Summarize, "en", observer)?;
+        let Self { prompts, loaded, settings, .. } = self;
+        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+        observer.event(Event::Summarizing);
+        let claims =
+            Summarizer { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
+                .summarize(&material, settings.sentences, &mut watch(observer))?;
+        brief.summary = Some(Summary {
+            model: model.manifest.id.clone(),
+            model_sha256: model.sha256.clone(),
+            claims,
+        });
+        Ok(brief)
+    }
+
+    /// Texts → one segment each, in order. An empty text gives an empty segment.
+    ///
+    /// # Errors
+    /// As [`Pipeline::translate`].
+    pub fn translate_lines(
+        &mut self,
+        lines: &[String],
+        language: Language,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Segment>> {
+        let id = self.load(Role::Translate, language.family(), observer)?;
+        let Self { prompts, loaded, .. } = self;
+        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+        let filled: Vec<String> =
+            lines.iter().filter(|l| !l.trim().is_empty()).map(|l| normalise(l)).collect();
+        observer.event(Event::Sentences { total: filled.len() });
+        let mut targets =
+            Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
+                .texts(&filled, language, &[], &mut watch(observer))?
+                .into_iter();
+        Ok(lines
+            .iter()
+            .enumerate()
+            .map(|(i, line)| {
+                let (target, flags) = if line.trim().is_empty() {
+                    Default::default()
+                } else {
+                    targets.next().unwrap_or_default()
+                };
+                Segment { sentences: vec![format!("line {}", i + 1)], target, flags }
+            })
+            .collect())
+    }
+
+    fn translation(
+        &mut self,
+        article: &Article,
+        observer: &mut dyn Observer,
+    ) -> Result<Translation> {
+        let family = article.language.family();
+        let id = self.load(Role::Translate, family, observer)?;
+        let Self { prompts, loaded, .. } = self;
+        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+        observer.event(Event::Sentences { total: article.sentences.len() });
+        let segments =
+            Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
+                .article(article, &mut watch(observer))?;
+        let quality = model.manifest.languages.get(family).copied();
+        Ok(Translation {
+            model: model.manifest.id.clone(),
+            model_sha256: model.sha256.clone(),
+            quality: quality.map_or("unrated", Quality::word).to_owned(),
+            warnings: warnings(article.language, quality),
+            segments,
+        })
+    }
+}
+
+/// What the reader must know of a translation of that quality.
+fn warnings(language: Language, quality: Option<Quality>) -> Vec<String> {
+    let name = language.english_name();
+    let better = "`brief models list` shows better models; choose one with --model";
+    match quality {
+        Some(Quality::Good | Quality::Fair) => Vec::new(),
+        Some(Quality::Gist) => vec![format!(
+            "The translation from {name} gives the gist only: names, numbers and who did what can \
+             be wrong. {better}."
+        )],
+        None => vec![format!(
+            "Nothing is known of how well this model translates from {name}. {better}."
+        )],
+    }
+}
+
+fn assemble(article: Article, translation: Translation) -> Brief {
+    let title =
+        article.sentences.iter().find(|s| s.kind == BlockKind::Title).map(|s| s.text.clone());
+    Brief {
+        schema: SCHEMA.into(),
+        generator: format!("brief {}", env!("CARGO_PKG_VERSION")),
+        source: SourceInfo {
+            bytes: article.source.bytes.len(),
+            encoding: article.source.encoding.name().into(),
+            language: article.language.tag().into(),
+            title,
+            date: article.date,
+            path: article.source.path,
+            sha256: article.source.sha256,
+        },
+        blocks: article.blocks,
+        sentences: article.sentences,
+        translation,
+        summary: None,
+    }
+}
+
+fn normalise(line: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    line.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn watch(observer: &mut dyn Observer) -> impl FnMut(usize, usize) -> bool + '_ {
+    |sentences, tokens| {
+        observer.event(Event::Progress { sentences, tokens });
+        !observer.interrupted()
+    }
+}
+
+fn unloaded(id: &str) -> Error {
+    Error::Model {
+        model: id.to_owned(),
+        reason: "it was chosen but is not loaded".into(),
+        hint: String::new(),
+    }
+}

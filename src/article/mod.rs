@@ -1,7 +1,11 @@
 //! From the bytes of a file to an article in sentences: read · extract · language · segment.
 
+pub mod dates;
 pub mod extract;
+mod html;
 pub mod identify;
+pub mod offsets;
+mod phrases;
 pub mod read;
 pub mod segment;
 

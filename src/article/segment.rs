@@ -1,10 +1,563 @@
 //! Kept blocks to sentences with exact byte spans.
+//!
+//! A boundary is found by rules for each language: the stop, what closes after it, and what keeps
+//! it from being one (abbreviations, ordinals, decimals, initials, addresses).
 
-use super::{Block, Sentence, Source};
+use super::{Block, BlockKind, Sentence, Source};
 use crate::Language;
 
-/// The kept blocks in sentences with their byte spans.
+/// Characters from which a sentence is cut at a weaker mark, so that nothing downstream has to
+/// deal with a file that is one endless line.
+const LONG: usize = 400;
+/// Characters that no sentence exceeds.
+const LONGEST: usize = 600;
+
+/// The kept blocks in sentences with their byte spans, `s1`, `s2`, … in reading order.
 #[must_use]
-pub fn sentences(_source: &Source, _blocks: &[Block], _language: Language) -> Vec<Sentence> {
-    todo!()
+pub fn sentences(source: &Source, blocks: &[Block], language: Language) -> Vec<Sentence> {
+    let mut sentences = Vec::new();
+    let kept = blocks.iter().enumerate().filter(|(_, b)| b.kept && b.kind != BlockKind::Metadata);
+    for (index, block) in kept {
+        let range = source.text_range(block.span);
+        let text = source.text.get(range.clone()).unwrap_or_default();
+        let whole = matches!(block.kind, BlockKind::Title | BlockKind::Heading);
+        let pieces = if whole { limited(text, 0..text.len()) } else { split(text, language) };
+        for piece in pieces {
+            let piece = trimmed(text, piece);
+            if !text.get(piece.clone()).is_some_and(|t| t.chars().any(char::is_alphanumeric)) {
+                continue;
+            }
+            let span = source.span_of(range.start + piece.start..range.start + piece.end);
+            sentences.push(Sentence {
+                id: format!("s{}", sentences.len() + 1),
+                span,
+                text: source.text_at(span),
+                block: index,
+                kind: block.kind,
+            });
+        }
+    }
+    sentences
+}
+
+/// The sentences of one paragraph, as byte ranges that cover it.
+#[must_use]
+pub fn split(text: &str, language: Language) -> Vec<std::ops::Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if !is_stop(c, language) {
+            continue;
+        }
+        // Several stops, and what closes after them, belong to the sentence.
+        let mut end = at + c.len_utf8();
+        let mut stops = String::from(c);
+        while let Some((next, n)) = chars.peek().copied() {
+            if is_stop(n, language) {
+                stops.push(n);
+            } else if !is_closer(n, text.get(start..next).unwrap_or_default()) {
+                break;
+            }
+            end = next + n.len_utf8();
+            chars.next();
+        }
+        let (before, after) = (text.get(start..at).unwrap_or(""), text.get(end..).unwrap_or(""));
+        let closed = end > at + stops.len();
+        if is_boundary(before, &stops, closed, after, language) {
+            pieces.extend(limited(text, start..end));
+            start = end;
+        }
+    }
+    if start < text.len() {
+        pieces.extend(limited(text, start..text.len()));
+    }
+    pieces
+}
+
+fn is_stop(c: char, language: Language) -> bool {
+    match c {
+        '.' | '!' | '?' | '…' => true,
+        '。' | '！' | '？' | '｡' | '．' => language.is_chinese(),
+        '।' | '॥' => language == Language::Bengali,
+        _ => false,
+    }
+}
+
+/// Whether `c` closes something that was opened in the sentence; a straight quote closes if an odd
+/// number of them came before.
+fn is_closer(c: char, sentence: &str) -> bool {
+    match c {
+        '”' | '’' | ')' | '）' | '」' | '』' | ']' | '】' | '›' => true,
+        '“' => sentence.contains('„'),
+        '‘' => sentence.contains('‚'),
+        '«' => sentence.contains('»'),
+        '»' => sentence.contains('«'),
+        '"' | '\'' => sentence.matches(c).count() % 2 == 1,
+        _ => false,
+    }
+}
+
+fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: Language) -> bool {
+    let rest = after.trim_start();
+    if rest.is_empty() {
+        return true;
+    }
+    let spaced = after.starts_with(char::is_whitespace);
+    let next = rest.chars().next().unwrap_or(' ');
+    if stops.contains(['。', '！', '？', '｡', '।', '॥']) {
+        // A quotation that the sentence goes on after: 「…。」他说 begins anew, but ”，并称 doesn't.
+        return !matches!(next, '，' | ',' | '、' | '；' | ';' | '：' | ':' | '—' | '–' | '-');
+    }
+    if language.is_chinese() {
+        // Half-width stops are stops only where Chinese text stands before or after them.
+        let last = before.chars().next_back().unwrap_or(' ');
+        let number = last.is_ascii_digit() && next.is_ascii_digit();
+        let latin = last.is_ascii_alphanumeric() && next.is_ascii_alphanumeric() && !spaced;
+        if stops.starts_with('…') {
+            return closed;
+        }
+        return !number
+            && !latin
+            && !(last.is_ascii_alphabetic() && is_initial(before))
+            && !matches!(next, '，' | ',' | '、');
+    }
+    if !spaced && !closed {
+        return false;
+    }
+    if matches!(next, ',' | ';' | ':' | '–' | '—' | '-' | '…') {
+        return false;
+    }
+    let strong = stops.contains(['!', '?']);
+    match language {
+        Language::Bengali => {
+            !abbreviates_bengali(before, stops)
+                && (strong || stops == "." || closed || stops.contains('…'))
+        }
+        _ => {
+            // A German sentence begins with a capital, a digit or an opening mark.
+            let opens = next.is_uppercase()
+                || next.is_numeric()
+                || matches!(
+                    next,
+                    '„' | '“' | '"' | '»' | '«' | '(' | '‚' | '\'' | '”' | '[' | '–' | '•'
+                );
+            if strong || stops.contains('…') || stops.len() > 1 {
+                return opens && !(closed && attributes(rest));
+            }
+            opens && !abbreviates_german(before, rest)
+        }
+    }
+}
+
+/// After a closed quotation: `„…!“, sagte er` is handled by the comma; `„…!“ (lacht)` by this.
+fn attributes(rest: &str) -> bool {
+    rest.starts_with('(')
+}
+
+fn last_word(before: &str) -> &str {
+    before
+        .rsplit(|c: char| {
+            c.is_whitespace() || matches!(c, '(' | '„' | '"' | '“' | '»' | '/' | '–' | '‚')
+        })
+        .next()
+        .unwrap_or("")
+}
+
+fn is_initial(before: &str) -> bool {
+    let word = last_word(before);
+    let last = word.rsplit(['.', '-']).next().unwrap_or("");
+    last.chars().count() == 1 && last.chars().all(char::is_uppercase)
+}
+
+/// German abbreviations after which a sentence goes on, in lower case without their last stop.
+const GERMAN: &[&str] = &[
+    "abb", "abs", "abt", "allg", "anm", "art", "aufl", "bd", "bes", "bsp", "bspw", "bzgl", "bzw",
+    "ca", "chr", "co", "dipl", "dr", "ebd", "ehem", "eigtl", "einschl", "engl", "entspr", "etc",
+    "evtl", "exkl", "fa", "ff", "fr", "frz", "gegr", "geb", "ges", "gest", "ggf", "hl", "hr",
+    "hrsg", "inkl", "ing", "insb", "jh", "jhd", "kap", "kath", "lt", "max", "med", "min", "mind",
+    "mio", "mrd", "mr", "mrs", "ms", "mtl", "nr", "orig", "österr", "phil", "prof", "rd", "rer",
+    "russ", "s", "sog", "st", "std", "stellv", "str", "tel", "tsd", "u", "urspr", "usf", "v",
+    "verh", "vgl", "vs", "wg", "zit", "zt", "zzgl", "jun", "sen", "jr", "sr", "gen", "lat", "dt",
+    "ev", "ehrw", "jan", "feb", "apr", "aug", "sept", "okt", "nov", "dez", "mo", "di", "mi", "do",
+    "fr", "sa", "so", "op", "pos", "rel", "vol", "nat", "habil", "hon", "oec", "pol", "theol",
+    "jur",
+];
+
+/// Abbreviations that often end a sentence too: what follows decides.
+const GERMAN_AT_END: &[&str] =
+    &["usw", "etc", "uvm", "u. a", "u. ä", "o. ä", "co", "mio", "mrd", "jh"];
+
+const MONTHS: &[&str] = &[
+    "januar",
+    "jänner",
+    "februar",
+    "märz",
+    "april",
+    "mai",
+    "juni",
+    "juli",
+    "august",
+    "september",
+    "oktober",
+    "november",
+    "dezember",
+];
+
+/// Nouns that an ordinal stands before at the end of a clause: "zum 80. Geburtstag".
+const ORDINAL_HEADS: &[&str] = &[
+    "jahrestag",
+    "geburtstag",
+    "jahrhundert",
+    "mal",
+    "platz",
+    "tag",
+    "woche",
+    "jahr",
+    "runde",
+    "etage",
+    "stock",
+    "klasse",
+    "liga",
+    "spieltag",
+    "minute",
+    "stunde",
+    "bundesliga",
+    "weltkrieg",
+    "lebensjahr",
+    "auflage",
+    "kapitel",
+    "artikel",
+    "armee",
+    "brigade",
+    "division",
+    "etappe",
+    "todestag",
+    "kongress",
+    "parteitag",
+    "sitzung",
+    "legislaturperiode",
+    "quartal",
+    "staffel",
+    "monat",
+    "hochzeitstag",
+    "präsident",
+    "bezirk",
+    "gipfel",
+    "ausgabe",
+    "tagung",
+    "symphonie",
+    "sinfonie",
+    "folge",
+    "amendment",
+    "verfassungszusatz",
+    "wahlgang",
+    "wahlperiode",
+    "kalenderwoche",
+    "oktoberfest",
+    "verhandlungstag",
+    "prozesstag",
+    "kriegstag",
+    "rang",
+    "stelle",
+    "saison",
+    "halbjahr",
+];
+
+fn abbreviates_german(before: &str, rest: &str) -> bool {
+    let word = last_word(before);
+    let lower = word.to_lowercase();
+    if word.is_empty() {
+        return false;
+    }
+    let next_word: String =
+        rest.chars().take_while(|c| c.is_alphabetic()).collect::<String>().to_lowercase();
+    // "13. September", "80. Jahrestag", "3. und 4.", "Friedrich II. regierte".
+    if word.chars().all(|c| c.is_ascii_digit()) && word.len() <= 3 {
+        let month = MONTHS.contains(&next_word.as_str());
+        let head = ORDINAL_HEADS.iter().any(|h| next_word.ends_with(h));
+        let article = ordinal_before(before, word);
+        return month
+            || head
+            || (article && next_word.chars().count() > 0 && !starts_clause(&next_word));
+    }
+    if !word.is_empty() && word.chars().all(|c| matches!(c, 'I' | 'V' | 'X')) && word.len() <= 5 {
+        return word.len() > 1 && !starts_clause(&next_word);
+    }
+    if is_initial(before) {
+        // "z. B. Berlin", "u. a. Firmen", "S. Müller"; but "Vitamin C. Danach".
+        return !starts_clause(&next_word) || lower.contains('.');
+    }
+    if GERMAN_AT_END.iter().any(|a| lower == *a) {
+        return !starts_clause(&next_word) && !rest.starts_with(['„', '"', '“', '»']);
+    }
+    if lower.contains('.') {
+        // "z.B", "d.h", "u.a", "a.D": single letters with stops between.
+        return lower.split('.').all(|part| part.chars().count() <= 2)
+            && !starts_clause(&next_word);
+    }
+    // The letter of a spaced abbreviation: "z. B. Berlin".
+    if word.chars().count() == 1 && word.chars().all(char::is_lowercase) {
+        return true;
+    }
+    GERMAN.contains(&lower.as_str())
+}
+
+/// Whether the number has an article or preposition before it that makes it an ordinal.
+fn ordinal_before(before: &str, number: &str) -> bool {
+    let head = before.strip_suffix(number).unwrap_or(before).trim_end();
+    matches!(
+        last_word(head).to_lowercase().as_str(),
+        "der"
+            | "die"
+            | "das"
+            | "den"
+            | "dem"
+            | "des"
+            | "am"
+            | "im"
+            | "zum"
+            | "zur"
+            | "vom"
+            | "beim"
+            | "ihr"
+            | "ihrem"
+            | "ihren"
+            | "ihre"
+            | "sein"
+            | "seinem"
+            | "seinen"
+            | "seine"
+            | "jeder"
+            | "jedem"
+            | "jeden"
+            | "bis"
+            | "ab"
+            | "und"
+            | "oder"
+            | "ein"
+            | "einen"
+            | "einem"
+            | "dieser"
+    )
+}
+
+/// Words that begin a new sentence far more often than they continue a name or a date.
+fn starts_clause(word: &str) -> bool {
+    matches!(
+        word,
+        "der"
+            | "die"
+            | "das"
+            | "den"
+            | "dem"
+            | "des"
+            | "ein"
+            | "eine"
+            | "einen"
+            | "einem"
+            | "er"
+            | "sie"
+            | "es"
+            | "wir"
+            | "ich"
+            | "ihr"
+            | "ihre"
+            | "sein"
+            | "seine"
+            | "in"
+            | "im"
+            | "am"
+            | "an"
+            | "auf"
+            | "bei"
+            | "mit"
+            | "nach"
+            | "von"
+            | "vom"
+            | "zu"
+            | "zum"
+            | "zur"
+            | "für"
+            | "und"
+            | "aber"
+            | "doch"
+            | "auch"
+            | "so"
+            | "dies"
+            | "diese"
+            | "dieser"
+            | "dieses"
+            | "dabei"
+            | "damit"
+            | "danach"
+            | "dann"
+            | "dort"
+            | "da"
+            | "als"
+            | "wenn"
+            | "weil"
+            | "ob"
+            | "wie"
+            | "was"
+            | "wer"
+            | "wo"
+            | "nun"
+            | "jetzt"
+            | "heute"
+            | "gestern"
+            | "noch"
+            | "nur"
+            | "zwar"
+            | "denn"
+            | "deshalb"
+            | "darum"
+            | "seit"
+            | "seitdem"
+            | "trotz"
+            | "trotzdem"
+            | "während"
+            | "zudem"
+            | "außerdem"
+            | "jedoch"
+            | "allerdings"
+            | "laut"
+            | "man"
+            | "alle"
+            | "viele"
+            | "mehr"
+            | "kein"
+            | "keine"
+            | "nicht"
+            | "hier"
+            | "unter"
+            | "über"
+            | "um"
+            | "vor"
+            | "aus"
+            | "durch"
+            | "gegen"
+            | "ohne"
+            | "zwischen"
+            | "daher"
+            | "dazu"
+            | "davon"
+            | "darin"
+            | "inzwischen"
+            | "später"
+            | "zuvor"
+            | "insgesamt"
+            | "bisher"
+            | "bereits"
+            | "schon"
+    )
+}
+
+/// Bengali abbreviations: ড., মো., ডা., প্রো., initials of one or two letters.
+fn abbreviates_bengali(before: &str, stops: &str) -> bool {
+    const ABBREVIATIONS: &[&str] = &[
+        "ড",
+        "ডা",
+        "মো",
+        "মোঃ",
+        "মি",
+        "মিসেস",
+        "প্রফেসর",
+        "অধ্যা",
+        "প্রো",
+        "লে",
+        "মে",
+        "জে",
+        "ক্যা",
+        "কর্নেল",
+        "ইঞ্জি",
+        "অ্যাড",
+        "এড",
+        "আলহা",
+        "মাও",
+        "সৈ",
+        "নং",
+        "খ্রি",
+        "খ্রী",
+        "বি",
+        "পৃ",
+        "টা",
+        "রা",
+        "সা",
+        "আ",
+        "হা",
+        "মু",
+        "শ্রী",
+        "কি",
+        "মি.মি",
+        "কিমি",
+        "সেমি",
+        "কে",
+        "এ",
+        "এম",
+        "এস",
+        "আর",
+        "জি",
+        "ডি",
+        "টি",
+        "পি",
+        "এইচ",
+        "এন",
+        "এল",
+        "বি",
+        "সি",
+        "ই",
+        "এফ",
+        "আই",
+        "জে",
+        "ও",
+        "কিউ",
+        "ইউ",
+        "ভি",
+        "ডব্লিউ",
+        "এক্স",
+        "ওয়াই",
+    ];
+    if stops != "." {
+        return false;
+    }
+    let word = last_word(before);
+    let last = word.rsplit('.').next().unwrap_or(word);
+    ABBREVIATIONS.contains(&word)
+        || ABBREVIATIONS.contains(&last)
+        || (last.is_ascii() && last.chars().count() <= 2 && last.chars().all(char::is_alphabetic))
+        || matches!(last, "Dr" | "Mr" | "Mrs" | "Ms" | "Prof" | "St" | "No" | "Inc" | "Ltd" | "Co")
+}
+
+fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let piece = text.get(range.clone()).unwrap_or_default();
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\u{200B}' | '\0');
+    let start = range.start + (piece.len() - piece.trim_start_matches(blank).len());
+    start..(start + piece.trim_matches(blank).len())
+}
+
+/// Cuts a sentence that is far too long: at a semicolon or comma, else at a space, else anywhere.
+fn limited(text: &str, range: std::ops::Range<usize>) -> Vec<std::ops::Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = range.start;
+    loop {
+        let rest = text.get(start..range.end).unwrap_or_default();
+        let Some((limit, _)) = rest.char_indices().nth(LONGEST) else {
+            pieces.push(start..range.end);
+            return pieces;
+        };
+        let from = rest.char_indices().nth(LONG).map_or(0, |(at, _)| at);
+        let window = rest.get(from..limit).unwrap_or_default();
+        let cut = [&['；', ';'][..], &['，', ',', '、', ':', '：'], &[' ', '\u{a0}', '\t']]
+            .iter()
+            .find_map(|marks| {
+                window
+                    .char_indices()
+                    .rfind(|(_, c)| marks.contains(c))
+                    .map(|(at, c)| at + c.len_utf8())
+            })
+            .map_or(limit, |at| from + at);
+        pieces.push(start..start + cut);
+        start += cut;
+    }
 }

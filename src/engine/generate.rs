@@ -199,9 +199,10 @@ impl Engine {
             Some(Next::OneOf(ids)) => {
                 argmax(ids.iter().filter_map(|id| Some((*id, *logits.get(*id as usize)?))))
             }
-            Some(Next::TextExcept(banned)) => argmax(self.text_logits(logits).filter(|(id, _)| {
-                self.vocabulary.is_text(*id) && !banned.contains(id)
-            })),
+            Some(Next::TextExcept(banned)) => argmax(
+                self.text_logits(logits)
+                    .filter(|(id, _)| self.vocabulary.is_text(*id) && !banned.contains(id)),
+            ),
             None => argmax(self.text_logits(logits)),
         };
         let Some((token, logit)) = best else { return };

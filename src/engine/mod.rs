@@ -5,7 +5,7 @@ pub mod device;
 pub mod generate;
 pub mod gguf;
 pub mod kernels;
-mod kv;
+pub mod kv;
 pub mod prompt;
 pub mod tokenizer;
 pub mod vocabulary;

@@ -44,10 +44,8 @@ pub struct Values(Mutex<Vec<String>>);
 impl Values {
     /// Text from outside, as a value for a template.
     pub fn text(&self, text: &str) -> Value {
-        let clean: String = text
-            .chars()
-            .filter(|c| !matches!(*c, OPEN | CLOSE | BOUNDARY))
-            .collect();
+        let clean: String =
+            text.chars().filter(|c| !matches!(*c, OPEN | CLOSE | BOUNDARY)).collect();
         let mut values = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         values.push(clean);
         Value::from(format!("{OPEN}{}{CLOSE}", values.len() - 1))
@@ -111,9 +109,7 @@ impl Prompts {
         let text = self
             .environment
             .get_template(name)
-            .and_then(|t| {
-                t.render(context! { boundary => BOUNDARY.to_string(), ..fields })
-            })
+            .and_then(|t| t.render(context! { boundary => BOUNDARY.to_string(), ..fields }))
             .map_err(|e| format!("prompt template {name}: {e:#}"))?;
         let values = values.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let specials = tokenizer.special_pieces();
@@ -155,9 +151,8 @@ fn parts(rendered: &str, values: &[String], specials: &[&str]) -> Vec<Part> {
                 continue;
             }
         }
-        let next = rest[c.len_utf8()..]
-            .find(['<', '[', OPEN])
-            .map_or(rest.len(), |at| at + c.len_utf8());
+        let next =
+            rest[c.len_utf8()..].find(['<', '[', OPEN]).map_or(rest.len(), |at| at + c.len_utf8());
         push_text(&mut parts, &rest[..next]);
         rest = &rest[next..];
     }

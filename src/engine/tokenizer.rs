@@ -108,10 +108,8 @@ impl Tokenizer {
                 eos.push(*id);
             }
         }
-        let adds_bos = matches!(
-            content.metadata.get("tokenizer.ggml.add_bos_token"),
-            Some(Value::Bool(true))
-        );
+        let adds_bos =
+            matches!(content.metadata.get("tokenizer.ggml.add_bos_token"), Some(Value::Bool(true)));
         Ok(Self { inner, spelling, pieces, kinds, specials, bos, eos, adds_bos })
     }
 
@@ -217,7 +215,8 @@ fn strings(content: &Content, key: &str) -> Result<Vec<String>, String> {
 /// GPT-2 style byte-level BPE. The regular expressions are those of llama.cpp's
 /// `llm_tokenizer_bpe` for the names that GGUF files carry in `tokenizer.ggml.pre`.
 fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokenizer, String> {
-    const WORDS: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|";
+    const WORDS: &str =
+        r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|";
     const REST: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     let vocab: tokenizers::models::bpe::Vocab =
         pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
@@ -231,24 +230,21 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
         })
         .collect::<Result<Vec<_>, _>>()?;
     let pre = gguf::string(content, "tokenizer.ggml.pre").unwrap_or_else(|_| "default".into());
-    let (ignore_merges, normaliser, splitters): (_, Option<NormalizerWrapper>, _) =
-        match pre.as_str() {
-            "qwen2" => {
-                (false, Some(NFC.into()), vec![split(&format!(r"{WORDS}\p{{N}}{REST}"))?])
-            }
-            "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => {
-                (true, None, vec![split(&format!(r"{WORDS}\p{{N}}{{1,3}}{REST}"))?])
-            }
-            "smollm" => (
-                false,
-                None,
-                vec![Digits::new(true).into(), ByteLevel::new(false, false, true).into()],
-            ),
-            "gpt-2" | "default" => (false, None, vec![ByteLevel::new(false, false, true).into()]),
-            other => {
-                return Err(format!("its pre-tokeniser `{other}` is not supported"));
-            }
-        };
+    let (ignore_merges, normaliser, splitters): (_, Option<NormalizerWrapper>, _) = match pre
+        .as_str()
+    {
+        "qwen2" => (false, Some(NFC.into()), vec![split(&format!(r"{WORDS}\p{{N}}{REST}"))?]),
+        "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => {
+            (true, None, vec![split(&format!(r"{WORDS}\p{{N}}{{1,3}}{REST}"))?])
+        }
+        "smollm" => {
+            (false, None, vec![Digits::new(true).into(), ByteLevel::new(false, false, true).into()])
+        }
+        "gpt-2" | "default" => (false, None, vec![ByteLevel::new(false, false, true).into()]),
+        other => {
+            return Err(format!("its pre-tokeniser `{other}` is not supported"));
+        }
+    };
     let uses_regex = !matches!(pre.as_str(), "smollm" | "gpt-2" | "default");
     let bpe = BPE::builder()
         .vocab_and_merges(vocab, merges)
@@ -279,10 +275,8 @@ fn sentence_piece(
     pieces: &[String],
     kinds: &[u32],
 ) -> Result<tokenizers::Tokenizer, String> {
-    if !matches!(
-        content.metadata.get("tokenizer.ggml.add_space_prefix"),
-        Some(Value::Bool(false))
-    ) {
+    if !matches!(content.metadata.get("tokenizer.ggml.add_space_prefix"), Some(Value::Bool(false)))
+    {
         return Err("its SentencePiece vocabulary puts a space before the text, which is not \
                     supported yet"
             .into());
@@ -325,9 +319,7 @@ fn sentence_piece(
         .map_err(|e| e.to_string())?;
     let mut tokenizer = tokenizers::Tokenizer::new(bpe);
     let spaces = Replace::new(" ", "▁").map_err(|e| e.to_string())?;
-    tokenizer
-        .with_normalizer(Some(NormalizerWrapper::from(spaces)))
-        .map_err(|e| e.to_string())?;
+    tokenizer.with_normalizer(Some(NormalizerWrapper::from(spaces))).map_err(|e| e.to_string())?;
     Ok(tokenizer)
 }
 

@@ -71,9 +71,9 @@ fn is_english(bytes: &[u8]) -> bool {
         }),
         // A part of a character: its first byte decides (0xC2..=0xCD begin U+0080..=U+037F,
         // 0xE1 and 0xE2 the rest of the list above); bytes after the first can follow any.
-        Err(_) => bytes
-            .iter()
-            .all(|b| matches!(b, 0x20..=0x7E | 0x80..=0xBF | 0xC2..=0xCD | 0xE1 | 0xE2)),
+        Err(_) => {
+            bytes.iter().all(|b| matches!(b, 0x20..=0x7E | 0x80..=0xBF | 0xC2..=0xCD | 0xE1 | 0xE2))
+        }
     }
 }
 
@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn english_text_and_names_in_latin_letters_can_be_written() {
-        for text in [" Merkel", "Müller", "Erdoğan", "“quoted”", " 1,200 €", "—", "Zelenskyy’s"] {
+        for text in [" Merkel", "Müller", "Erdoğan", "“quoted”", " 1,200 €", "—", "Zelenskyy’s"]
+        {
             assert!(is_english(text.as_bytes()), "{text}");
         }
     }

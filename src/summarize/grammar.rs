@@ -82,7 +82,14 @@ impl CitedSummary {
     #[must_use]
     pub fn new(marks: Marks, sources: usize, sentences: usize) -> Self {
         let state = if sentences == 0 || sources == 0 { State::Done } else { State::Text };
-        Self { marks, sources, sentences_left: sentences, state, text: Vec::new(), cited: Vec::new() }
+        Self {
+            marks,
+            sources,
+            sentences_left: sentences,
+            state,
+            text: Vec::new(),
+            cited: Vec::new(),
+        }
     }
 
     /// Numbers that may be cited and begin with `prefix`.
@@ -156,7 +163,8 @@ impl Grammar for CitedSummary {
 /// Whether the text so far is a whole sentence: it ends in a stop, and not after an abbreviation.
 fn ends_sentence(text: &[u8]) -> bool {
     const ABBREVIATIONS: [&str; 14] = [
-        "Mr", "Mrs", "Ms", "Dr", "Prof", "St", "No", "Gen", "Lt", "Col", "Sen", "Gov", "vs", "approx",
+        "Mr", "Mrs", "Ms", "Dr", "Prof", "St", "No", "Gen", "Lt", "Col", "Sen", "Gov", "vs",
+        "approx",
     ];
     let text = String::from_utf8_lossy(text);
     let text = text.trim();

@@ -49,8 +49,7 @@ impl<'a> Material<'a> {
                 let found: Vec<&Sentence> =
                     sentences.iter().filter(|s| segment.sentences.contains(&s.id)).collect();
                 let prose = found.iter().any(|s| s.kind != BlockKind::Heading);
-                let source =
-                    found.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ");
+                let source = found.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ");
                 prose.then_some(Self { segment, sentences: found, source })
             })
             .collect()
@@ -262,8 +261,11 @@ impl Summarizer<'_> {
             about.iter().filter_map(|i| Some(material.get(*i)?.segment.target.as_str())).collect();
         let written = self.write(&lines, 1, progress)?;
         Ok(written.first().map(|sentence| {
-            let cited: Vec<usize> =
-                sentence.cited.iter().filter_map(|n| about.get(n.checked_sub(1)?).copied()).collect();
+            let cited: Vec<usize> = sentence
+                .cited
+                .iter()
+                .filter_map(|n| about.get(n.checked_sub(1)?).copied())
+                .collect();
             check(evidence, &sentence.text, &cited)
         }))
     }

@@ -169,12 +169,8 @@ impl Translator<'_> {
         let note = (attempt == 2).then_some(
             "translate every word; keep all numbers, dates and names exactly as they are",
         );
-        let fields = Fields {
-            language,
-            context: if attempt == 1 { &[] } else { context },
-            text,
-            note,
-        };
+        let fields =
+            Fields { language, context: if attempt == 1 { &[] } else { context }, text, note };
         let prompt = prompt::render(self.style, &fields, self.prompts, self.engine)?;
         let source_tokens = self.engine.tokenizer.encode(text).map_or(text.len(), |ids| ids.len());
         Ok(Request { prompt, max_tokens: 24 + source_tokens * 2, grammar: None })

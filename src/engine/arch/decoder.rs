@@ -253,7 +253,12 @@ impl Decoder {
     ///
     /// # Errors
     /// A tensor is missing, of another shape, or can't be read.
-    pub fn load(config: Config, content: &Content, file: &mut File, device: &Device) -> Result<Self> {
+    pub fn load(
+        config: Config,
+        content: &Content,
+        file: &mut File,
+        device: &Device,
+    ) -> Result<Self> {
         let mut loader = Loader { content, file, device, eps: config.eps };
         let layers = (0..config.layers)
             .map(|i| {
@@ -332,7 +337,8 @@ impl Decoder {
         for (index, layer) in self.layers.iter().enumerate() {
             let residual = &x;
             let normed = layer.attention_norm.forward(&x)?;
-            let mut attended = layer.output.forward(&self.attention(index, layer, &normed, batch)?)?;
+            let mut attended =
+                layer.output.forward(&self.attention(index, layer, &normed, batch)?)?;
             if let Some(norm) = &layer.post_attention_norm {
                 attended = norm.forward(&attended)?;
             }
@@ -375,10 +381,8 @@ impl Decoder {
         let mut keys = per_head(layer.key.forward(normed)?, &layer.key_norm)?;
         let values: Vec<f32> = layer.value.forward(normed)?.flatten_all()?.to_vec1()?;
 
-        let positions: Vec<usize> = batch
-            .iter()
-            .flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i))
-            .collect();
+        let positions: Vec<usize> =
+            batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();
         let theta = self.config.theta(index);
         rotate(&mut queries, &positions, heads, head_size, theta, self.config.rope);
         rotate(&mut keys, &positions, kv_heads, head_size, theta, self.config.rope);
@@ -443,7 +447,14 @@ impl Decoder {
 }
 
 /// Rotary position embedding (Su et al. 2021) in place over `[rows, heads, head_size]`.
-fn rotate(x: &mut [f32], positions: &[usize], heads: usize, head_size: usize, theta: f32, rope: Rope) {
+fn rotate(
+    x: &mut [f32],
+    positions: &[usize],
+    heads: usize,
+    head_size: usize,
+    theta: f32,
+    rope: Rope,
+) {
     let half = head_size / 2;
     let frequencies: Vec<f32> =
         (0..half).map(|i| theta.powf(-(2.0 * i as f32) / head_size as f32)).collect();

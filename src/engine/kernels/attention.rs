@@ -22,7 +22,13 @@ pub struct Attention {
 /// Attends `queries` (each of `head_size` floats at `positions[i]`) over the cached `pieces`, and
 /// writes one row of `head_size` floats a query into `out`. A query sees positions `0..=its own`,
 /// as far back as the window reaches. Results don't depend on how queries are grouped in calls.
-pub fn attend(a: Attention, pieces: &[&LayerKv], queries: &[f32], positions: &[usize], out: &mut [f32]) {
+pub fn attend(
+    a: Attention,
+    pieces: &[&LayerKv],
+    queries: &[f32],
+    positions: &[usize],
+    out: &mut [f32],
+) {
     assert_eq!(queries.len(), positions.len() * a.head_size);
     assert_eq!(out.len(), queries.len());
     #[cfg(target_arch = "x86_64")]
@@ -43,13 +49,25 @@ pub fn attend(a: Attention, pieces: &[&LayerKv], queries: &[f32], positions: &[u
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn attend_avx512(a: Attention, pieces: &[&LayerKv], queries: &[f32], positions: &[usize], out: &mut [f32]) {
+fn attend_avx512(
+    a: Attention,
+    pieces: &[&LayerKv],
+    queries: &[f32],
+    positions: &[usize],
+    out: &mut [f32],
+) {
     attend_generic(a, pieces, queries, positions, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn attend_avx2(a: Attention, pieces: &[&LayerKv], queries: &[f32], positions: &[usize], out: &mut [f32]) {
+fn attend_avx2(
+    a: Attention,
+    pieces: &[&LayerKv],
+    queries: &[f32],
+    positions: &[usize],
+    out: &mut [f32],
+) {
     attend_generic(a, pieces, queries, positions, out);
 }
 
@@ -167,7 +185,8 @@ mod tests {
         let scores: Vec<f64> = (first..=position)
             .map(|p| {
                 let key = &kv.keys[p * stride + from..][..a.head_size];
-                let dot: f64 = query.iter().zip(key).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+                let dot: f64 =
+                    query.iter().zip(key).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
                 dot * f64::from(a.scale)
             })
             .collect();
@@ -177,7 +196,9 @@ mod tests {
             .map(|i| {
                 let total: f64 = (first..=position)
                     .zip(&scores)
-                    .map(|(p, s)| (s - max).exp() / sum * f64::from(kv.values[p * stride + from + i]))
+                    .map(|(p, s)| {
+                        (s - max).exp() / sum * f64::from(kv.values[p * stride + from + i])
+                    })
                     .sum();
                 total as f32
             })
@@ -206,7 +227,11 @@ mod tests {
                     let query = &queries[i * head_size..][..head_size];
                     let mut alone = vec![0f32; head_size];
                     attend(a, &pieces, query, &[*position], &mut alone);
-                    assert_eq!(alone, together[i * head_size..][..head_size], "grouping changed a result");
+                    assert_eq!(
+                        alone,
+                        together[i * head_size..][..head_size],
+                        "grouping changed a result"
+                    );
                     for (got, want) in alone.iter().zip(reference(a, &whole, query, *position)) {
                         assert!((got - want).abs() < 1e-5, "{got} {want}");
                     }
