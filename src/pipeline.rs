@@ -7,7 +7,7 @@ use crate::{
     article::{Article, BlockKind},
     engine::{DeviceChoice, Engine, Prompts},
     error::{Error, Result},
-    hub::{Manifest, Quality, Role},
+    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store},
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Material, Summarizer, Summary},
     translate::{Segment, Translation, Translator},
@@ -94,7 +94,8 @@ struct Loaded {
 pub struct Pipeline {
     settings: Settings,
     prompts: Prompts,
-    library: Library,
+    catalogue: Catalogue,
+    store: Store,
     loaded: HashMap<String, Loaded>,
 }
 
@@ -106,9 +107,9 @@ impl Pipeline {
     pub fn new(settings: Settings) -> Result<Self> {
         let prompts = Prompts::load(settings.prompts_dir.as_deref())
             .map_err(|reason| Error::Usage { reason })?;
-        let library =
-            Library::open(settings.models_dir.clone(), settings.user_manifests.as_deref())?;
-        Ok(Self { settings, prompts, library, loaded: HashMap::new() })
+        let catalogue = Catalogue::load(settings.user_manifests.as_deref())?;
+        let store = Store::open(settings.models_dir.as_deref())?;
+        Ok(Self { settings, prompts, catalogue, store, loaded: HashMap::new() })
     }
 
     /// Article → brief with a translation.
@@ -146,7 +147,7 @@ impl Pipeline {
                 hint: "translate the article again",
             });
         }
-        let id = self.load(Role::Summarize, "en", observer)?;
+        let id = self.load(Role::Summarize, None, observer)?;
         let Self { prompts, loaded, settings, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Summarizing);
@@ -171,7 +172,7 @@ impl Pipeline {
         language: Language,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Segment>> {
-        let id = self.load(Role::Translate, language.family(), observer)?;
+        let id = self.load(Role::Translate, Some(language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         let filled: Vec<String> =
@@ -201,7 +202,7 @@ impl Pipeline {
         observer: &mut dyn Observer,
     ) -> Result<Translation> {
         let family = article.language.family();
-        let id = self.load(Role::Translate, family, observer)?;
+        let id = self.load(Role::Translate, Some(family), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Sentences { total: article.sentences.len() });
@@ -216,6 +217,92 @@ impl Pipeline {
             warnings: warnings(article.language, quality),
             segments,
         })
+    }
+}
+
+impl Pipeline {
+    /// Chooses the model for a job, fetches it if it isn't here, and loads it if it isn't loaded.
+    /// Returns its key in `loaded`.
+    fn load(
+        &mut self,
+        role: Role,
+        family: Option<&str>,
+        observer: &mut dyn Observer,
+    ) -> Result<String> {
+        let resolved = self.resolve(role, family)?;
+        let id = resolved.manifest.id.clone();
+        if self.loaded.contains_key(&id) {
+            return Ok(id);
+        }
+        let manifest = &resolved.manifest;
+        let mut how = Pull {
+            network: if self.settings.offline { Network::Offline } else { Network::Online },
+            accept_licence: self.settings.accept_licence,
+            force: false,
+        };
+        if !how.accept_licence && !self.store.licence_accepted(manifest) {
+            how.accept_licence = observer.accepts_licence(
+                &manifest.id,
+                &manifest.licence,
+                manifest.licence_url.as_deref(),
+            );
+        }
+        let weights = resolved.weights(&self.store, how, &mut Fetching(observer))?;
+        observer.event(Event::Loading { model: &id });
+        let device = self.settings.device.open()?;
+        let engine = Engine::load(&id, &weights.path, &device)?;
+        self.loaded.insert(
+            id.clone(),
+            Loaded { manifest: resolved.manifest, sha256: weights.sha256, engine },
+        );
+        Ok(id)
+    }
+
+    /// The model that the user named, if it does this job, or the best able one.
+    fn resolve(&self, role: Role, family: Option<&str>) -> Result<Resolved> {
+        if let Some(model) = &self.settings.model {
+            let resolved = hub::resolve(&self.catalogue, model)?;
+            if resolved.manifest.roles.contains(&role) {
+                return Ok(resolved);
+            }
+            // A translator that writes no summaries leaves them to the model that does.
+            if role == Role::Translate {
+                return Err(Error::NoModel {
+                    reason: format!("{model} does not translate"),
+                    hint: "`brief models list` shows the models that do".into(),
+                });
+            }
+        }
+        let choice = hub::choose(&self.catalogue, &self.store, role, family, Memory::now())?;
+        Ok(Resolved { manifest: choice.manifest.clone(), path: None })
+    }
+}
+
+/// Tells the pipeline's observer how a fetch goes.
+struct Fetching<'a>(&'a mut dyn Observer);
+
+impl hub::Progress for Fetching<'_> {
+    fn event(&mut self, event: hub::Event<'_>) {
+        match event {
+            hub::Event::Source { file, source } => {
+                self.0.event(Event::Note(&format!("fetching {file} from {source}")));
+            }
+            hub::Event::Bytes { file, done, total } => {
+                self.0.event(Event::Download { file, done, total });
+            }
+            hub::Event::Failed { file, source, reason, next } => {
+                let next = next.map_or_else(String::new, |n| format!("; trying {n}"));
+                self.0.event(Event::Note(&format!("{file}: {source}: {reason}{next}")));
+            }
+            hub::Event::Waiting { model } => {
+                self.0.event(Event::Note(&format!("{model} is being fetched by another process")));
+            }
+            hub::Event::Checking { .. } | hub::Event::Stored { .. } => {}
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.interrupted()
     }
 }
 

@@ -1,6 +1,20 @@
-//! Scores a claim against the sentences that it cites.
+//! Scores a claim against the sentences that it cites, chooses citations, and ranks sentences for
+//! extraction. No model: words, numbers, dates, names and negations.
 
-use super::Support;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Support, Verdict,
+    facts::{self, Tongue},
+};
+use crate::translate::{Flag, FlagKind};
+
+/// Coverage below which a claim isn't what its citations say.
+const LEAST_COVERAGE: f32 = 0.5;
+/// Coverage from which a claim is what its citations say.
+const FULL_COVERAGE: f32 = 0.7;
+/// Share of a claim's weight that a further citation must add.
+const LEAST_GAIN: f32 = 0.12;
 
 /// One sentence that a claim may cite.
 #[derive(Debug, Clone)]
@@ -15,6 +29,447 @@ pub struct Evidence<'a> {
 
 /// Scores `claim` against the sentences that it cites.
 #[must_use]
-pub fn score(_claim: &str, _cited: &[Evidence<'_>]) -> Support {
-    todo!()
+pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
+    let target = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
+    let mut findings = Vec::new();
+    let mut find = |kind, detail: String| findings.push(Flag { kind, detail });
+
+    let target_numbers = facts::numbers(&target, Tongue::English);
+    let source_numbers: Vec<f64> = cited
+        .iter()
+        .flat_map(|e| facts::numbers(e.source, Tongue::of_source(e.source)))
+        .map(|n| n.value)
+        .collect();
+    let same = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs());
+    for number in facts::numbers(claim, Tongue::English).iter().filter(|n| n.hard) {
+        if !target_numbers.iter().any(|n| same(n.value, number.value)) {
+            find(FlagKind::NumberAdded, format!("{} is not in what it cites", number.text.trim()));
+        } else if !source_numbers.iter().any(|v| same(*v, number.value)) && number.value >= 13.0 {
+            find(
+                FlagKind::NumberAdded,
+                format!("{} is in the translation, not in the original", number.text.trim()),
+            );
+        }
+    }
+    let english =
+        |text: &str| (facts::months(text, Tongue::English), facts::weekdays(text, Tongue::English));
+    let ((months, days), (cited_months, cited_days)) = (english(claim), english(&target));
+    if months.iter().any(|m| !cited_months.contains(m))
+        || days.iter().any(|d| !cited_days.contains(d))
+    {
+        find(FlagKind::Date, "it names a month or weekday that is not in what it cites".into());
+    }
+    let stems: BTreeSet<String> = stems(&target).collect();
+    for name in names(claim) {
+        if !stems.contains(&stem(&name)) && !target.to_lowercase().contains(&name.to_lowercase()) {
+            find(FlagKind::Name, format!("{name} is not in what it cites"));
+        }
+    }
+    let content: Vec<String> = content_stems(claim);
+    let covered = content.iter().filter(|s| is_covered(s, &stems)).count();
+    let coverage = covered as f32 / content.len().max(1) as f32;
+
+    let negated = facts::negates(claim, Tongue::English);
+    let all_negated = cited.iter().all(|e| facts::negates(e.target, Tongue::English));
+    let any_negated = cited.iter().any(|e| facts::may_negate(e.target));
+    if negated && !any_negated {
+        find(FlagKind::Negation, "it denies what its citations don't deny".into());
+    } else if !negated
+        && !facts::may_negate(claim)
+        && all_negated
+        && coverage > 0.6
+        && !cited.is_empty()
+    {
+        find(FlagKind::Negation, "its citations deny something that it states".into());
+    }
+
+    let flagged = cited.iter().any(|e| e.flagged);
+    let (verdict, reason) = if cited.is_empty() {
+        (Verdict::Unsupported, "it cites nothing".to_owned())
+    } else if let Some(first) = findings.first() {
+        (Verdict::Unsupported, first.detail.clone())
+    } else if coverage < LEAST_COVERAGE {
+        let percent = coverage * 100.0;
+        (Verdict::Unsupported, format!("only {percent:.0} % of its words are in what it cites"))
+    } else if flagged {
+        (Verdict::Partly, "a translation that it cites is flagged".into())
+    } else if coverage < FULL_COVERAGE {
+        let percent = coverage * 100.0;
+        (Verdict::Partly, format!("{percent:.0} % of its words are in what it cites"))
+    } else {
+        (Verdict::Supported, "its numbers, dates, names and words are in what it cites".into())
+    };
+    Support { verdict, coverage, findings, reason }
+}
+
+/// The smallest set of sentences, at most `max`, that covers what the claim says, in reading
+/// order. `proposed` counts a little more than the rest; what adds nothing is left out.
+#[must_use]
+pub fn select_citations(
+    claim: &str,
+    all: &[Evidence<'_>],
+    proposed: &[usize],
+    max: usize,
+) -> Vec<usize> {
+    let sentences: Vec<BTreeSet<String>> = all.iter().map(|e| stems(e.target).collect()).collect();
+    let idf = idf(&sentences);
+    // What a claim says, and how much each part tells where it comes from.
+    let mut weights: BTreeMap<String, f32> = BTreeMap::new();
+    for s in content_stems(claim) {
+        weights.insert(s.clone(), idf.get(&s).copied().unwrap_or(0.0));
+    }
+    for number in facts::numbers(claim, Tongue::English).into_iter().filter(|n| n.hard) {
+        *weights.entry(format!("#{}", number.value)).or_default() += 4.0;
+    }
+    for name in names(claim) {
+        *weights.entry(stem(&name)).or_default() += 0.5;
+    }
+    let total: f32 = weights.values().sum();
+    let has: Vec<BTreeSet<&String>> = all
+        .iter()
+        .zip(&sentences)
+        .map(|(e, stems)| {
+            let values: BTreeSet<String> = facts::numbers(e.target, Tongue::English)
+                .into_iter()
+                .map(|n| format!("#{}", n.value))
+                .collect();
+            weights.keys().filter(|k| is_covered(k, stems) || values.contains(*k)).collect()
+        })
+        .collect();
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut covered: BTreeSet<&String> = BTreeSet::new();
+    while chosen.len() < max {
+        let gain = |i: usize| -> f32 {
+            let new: f32 = has
+                .get(i)
+                .into_iter()
+                .flatten()
+                .filter(|k| !covered.contains(*k))
+                .filter_map(|k| weights.get(*k))
+                .sum();
+            // A sentence that says the claim and little else is the better witness.
+            let size = sentences.get(i).map_or(1, BTreeSet::len).max(1) as f32;
+            let trust = if proposed.contains(&i) { 1.15 } else { 1.0 };
+            let flagged = if all.get(i).is_some_and(|e| e.flagged) { 0.8 } else { 1.0 };
+            new * trust * flagged * (1.0 + 1.0 / size)
+        };
+        let best = (0..all.len()).filter(|i| !chosen.contains(i)).map(|i| (i, gain(i))).fold(
+            None,
+            |best: Option<(usize, f32)>, (i, g)| match best {
+                Some((_, highest)) if highest >= g => best,
+                _ => Some((i, g)),
+            },
+        );
+        let Some((i, g)) = best else { break };
+        let least = if chosen.is_empty() { f32::EPSILON } else { LEAST_GAIN * total };
+        if g < least {
+            break;
+        }
+        covered.extend(has.get(i).into_iter().flatten().copied());
+        chosen.push(i);
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Sentences in the order in which they should be taken over as a summary: those that say what
+/// the article is about (TF-IDF centroid) and stand early come first; flagged ones last. Titles
+/// are left out.
+#[must_use]
+pub fn rank_extractive(all: &[Evidence<'_>], titles: &[bool]) -> Vec<usize> {
+    let sentences: Vec<BTreeSet<String>> =
+        all.iter().map(|e| content_stems(e.target).into_iter().collect()).collect();
+    let idf = idf(&sentences);
+    let mut frequency: BTreeMap<&String, f32> = BTreeMap::new();
+    for s in sentences.iter().flatten() {
+        *frequency.entry(s).or_default() += 1.0;
+    }
+    let mut ranked: Vec<(usize, f32)> = all
+        .iter()
+        .zip(&sentences)
+        .enumerate()
+        .filter(|(i, _)| titles.get(*i) != Some(&true))
+        .map(|(i, (evidence, stems))| {
+            let centrality: f32 = stems
+                .iter()
+                .map(|s| {
+                    frequency.get(s).copied().unwrap_or(0.0) * idf.get(s).copied().unwrap_or(0.0)
+                })
+                .sum::<f32>()
+                / (stems.len().max(6) as f32);
+            let place = 1.0 + 1.5 / (1.0 + i as f32);
+            let words = evidence.target.split_whitespace().count();
+            let size = if (8..=45).contains(&words) { 1.0 } else { 0.4 };
+            let sound = if evidence.flagged { 0.05 } else { 1.0 };
+            (i, centrality * place * size * sound)
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    ranked.into_iter().map(|(i, _)| i).collect()
+}
+
+fn idf(sentences: &[BTreeSet<String>]) -> BTreeMap<String, f32> {
+    let mut count: BTreeMap<String, f32> = BTreeMap::new();
+    for s in sentences.iter().flatten() {
+        *count.entry(s.clone()).or_default() += 1.0;
+    }
+    let n = sentences.len() as f32;
+    count.into_iter().map(|(s, c)| (s, (1.0 + n / c).ln())).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '’')))
+        .map(|w| w.trim_matches(['\'', '’']))
+        .map(|w| w.strip_suffix("'s").or_else(|| w.strip_suffix("’s")).unwrap_or(w))
+        .filter(|w| !w.is_empty())
+}
+
+fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
+    words(text).map(stem)
+}
+
+/// A light stemmer: what English adds to a word's end, and no more.
+fn stem(word: &str) -> String {
+    let mut w = word.to_lowercase();
+    for suffix in [
+        "ational", "ations", "ation", "ments", "ment", "ings", "ing", "ness", "ies", "ied", "ers",
+        "ian", "ean", "ed", "es", "er", "ly", "al", "an", "s", "y", "e",
+    ] {
+        if let Some(root) = w.strip_suffix(suffix).filter(|r| r.chars().count() >= 4) {
+            w = root.to_owned();
+            break;
+        }
+    }
+    w
+}
+
+/// Whether a stem stands in the set, itself or with another ending: "cooperat", "cooperation".
+fn is_covered(stem: &str, stems: &BTreeSet<String>) -> bool {
+    if stems.contains(stem) {
+        return true;
+    }
+    let head: String = stem.chars().take(5).collect();
+    head.chars().count() == 5
+        && stems.range(head.clone()..).take_while(|s| s.starts_with(&head)).any(|s| {
+            let shared = s.chars().zip(stem.chars()).take_while(|(a, b)| a == b).count();
+            shared * 10 >= stem.chars().count().min(s.chars().count()) * 8
+        })
+}
+
+fn content_stems(text: &str) -> Vec<String> {
+    const STOP: &[&str] = &[
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "but",
+        "of",
+        "to",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "with",
+        "from",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "has",
+        "have",
+        "had",
+        "do",
+        "does",
+        "did",
+        "will",
+        "would",
+        "can",
+        "could",
+        "may",
+        "might",
+        "should",
+        "must",
+        "that",
+        "this",
+        "these",
+        "those",
+        "it",
+        "its",
+        "he",
+        "she",
+        "they",
+        "them",
+        "their",
+        "his",
+        "her",
+        "him",
+        "who",
+        "whom",
+        "which",
+        "what",
+        "when",
+        "where",
+        "while",
+        "also",
+        "there",
+        "than",
+        "then",
+        "so",
+        "such",
+        "into",
+        "over",
+        "about",
+        "after",
+        "before",
+        "between",
+        "during",
+        "not",
+        "no",
+        "we",
+        "our",
+        "you",
+        "i",
+        "said",
+        "says",
+        "say",
+        "according",
+        "both",
+        "more",
+        "other",
+        "some",
+        "any",
+        "all",
+        "only",
+        "if",
+        "because",
+        "how",
+        "due",
+        "including",
+        "s",
+    ];
+    let mut seen = BTreeSet::new();
+    words(text)
+        .filter(|w| !STOP.contains(&w.to_lowercase().as_str()))
+        .map(stem)
+        .filter(|s| seen.insert(s.clone()))
+        .collect()
+}
+
+/// Capitalised words that don't merely begin the sentence, and words with digits or more capitals.
+fn names(claim: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (i, word) in words(claim).enumerate() {
+        let mut chars = word.chars();
+        let capital = chars.next().is_some_and(char::is_uppercase);
+        let more = chars.any(char::is_uppercase);
+        if capital && (i > 0 || more) && word.chars().count() > 1 && !month_or_day(word) {
+            found.push(word.to_owned());
+        }
+    }
+    found
+}
+
+/// Months and weekdays have a check of their own.
+fn month_or_day(word: &str) -> bool {
+    let probe = format!("on {word} 3");
+    !facts::months(&probe, Tongue::English).is_empty()
+        || !facts::weekdays(word, Tongue::English).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence<'a>(target: &'a str, source: &'a str) -> Evidence<'a> {
+        Evidence { target, source, flagged: false }
+    }
+
+    const LOSSES: (&str, &str) = (
+        "According to estimates by the South Korean intelligence service, about 2,000 North Korean \
+         soldiers died in these battles.",
+        "Laut Einschätzungen des südkoreanischen Geheimdienstes kamen bei diesen Kämpfen etwa 2.000 \
+         nordkoreanische Soldaten ums Leben.",
+    );
+    const MEETING: (&str, &str) = (
+        "Putin and Kim met in Beijing on the sidelines of a military parade on September 3.",
+        "Putin und Kim trafen sich am 3. September in Peking am Rande einer Militärparade.",
+    );
+    const DENIAL: (&str, &str) = (
+        "The ministry did not confirm the report.",
+        "Das Ministerium bestätigte den Bericht nicht.",
+    );
+
+    fn verdict(claim: &str, cited: &[(&str, &str)]) -> Verdict {
+        let cited: Vec<Evidence<'_>> = cited.iter().map(|(t, s)| evidence(t, s)).collect();
+        score(claim, &cited).verdict
+    }
+
+    #[test]
+    fn paraphrases_and_merged_facts_are_supported() {
+        for (claim, cited) in [
+            (
+                "About 2,000 North Korean soldiers died in the battles, South Korea's intelligence service estimates.",
+                vec![LOSSES],
+            ),
+            ("Putin and Kim met in Beijing on September 3.", vec![MEETING]),
+            (
+                "Putin met Kim in Beijing; an estimated 2,000 North Korean soldiers have died.",
+                vec![MEETING, LOSSES],
+            ),
+            ("The report was not confirmed by the ministry.", vec![DENIAL]),
+        ] {
+            assert_ne!(verdict(claim, &cited), Verdict::Unsupported, "{claim}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_name_date_or_negation_is_never_supported() {
+        for (claim, cited) in [
+            ("About 20,000 North Korean soldiers died in these battles.", LOSSES),
+            ("About 2,000 North Korean soldiers died, the Pentagon estimates.", LOSSES),
+            ("Putin and Kim met in Beijing on October 3.", MEETING),
+            ("Putin and Xi met in Beijing on September 3.", MEETING),
+            ("The ministry confirmed the report.", DENIAL),
+            ("Putin and Kim did not meet in Beijing.", MEETING),
+            ("The harvest in southern Spain was better than expected.", LOSSES),
+        ] {
+            assert_eq!(verdict(claim, &[cited]), Verdict::Unsupported, "{claim}");
+        }
+    }
+
+    #[test]
+    fn a_translation_error_does_not_vouch_for_itself() {
+        let mistranslated = ("About 20,000 soldiers died.", "Etwa 2.000 Soldaten starben.");
+        assert_eq!(verdict("About 20,000 soldiers died.", &[mistranslated]), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn citations_are_those_that_the_claim_needs() {
+        let all: Vec<Evidence<'_>> =
+            [MEETING, LOSSES, DENIAL].iter().map(|(t, s)| evidence(t, s)).collect();
+        let select = |claim: &str, proposed: &[usize]| select_citations(claim, &all, proposed, 3);
+        assert_eq!(select("About 2,000 North Korean soldiers died in battle.", &[0, 2]), [1]);
+        assert_eq!(
+            select("Putin met Kim in Beijing, and 2,000 North Korean soldiers have died.", &[0]),
+            [0, 1]
+        );
+        assert_eq!(select("The ministry did not confirm the report.", &[]), [2]);
+    }
+
+    #[test]
+    fn extraction_leaves_out_titles_and_puts_flagged_sentences_last() {
+        let mut all: Vec<Evidence<'_>> =
+            [MEETING, LOSSES, DENIAL].iter().map(|(t, s)| evidence(t, s)).collect();
+        if let Some(first) = all.first_mut() {
+            first.flagged = true;
+        }
+        let ranked = rank_extractive(&all, &[false, false, true]);
+        assert_eq!(ranked, [1, 0]);
+    }
 }

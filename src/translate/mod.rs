@@ -1,6 +1,7 @@
 //! Source sentences to English segments.
 
 pub mod guards;
+pub mod names;
 mod prompt;
 mod translator;
 

@@ -101,7 +101,10 @@ mod tests {
             english("俄羅斯總統普京13日會晤金正恩", Language::ChineseTraditional),
             ["Russia", "Putin", "Kim Jong Un"]
         );
-        assert_eq!(english("泽连斯基访问柏林", Language::ChineseSimplified), ["Zelensky", "Berlin"]);
+        assert_eq!(
+            english("泽连斯基访问柏林", Language::ChineseSimplified),
+            ["Zelensky", "Berlin"]
+        );
         assert_eq!(english("পুতিন মস্কো থেকে ফিরেছেন", Language::Bengali), ["Putin", "Moscow"]);
         assert_eq!(english("Chinas Präsident in Peking", Language::German), ["China", "Beijing"]);
     }
