@@ -453,7 +453,7 @@ fn front_matter(source: &Source, lines: &[Line<'_>]) -> usize {
 fn tile(source: &Source, lines: &[Line<'_>], fates: &[Fate]) -> Vec<Block> {
     let mut blocks = Vec::with_capacity(lines.len() * 2 + 1);
     let mut at = 0;
-    let mut gap = |blocks: &mut Vec<Block>, from: usize, to: usize| {
+    let gap = |blocks: &mut Vec<Block>, from: usize, to: usize| {
         if from < to {
             blocks.push(Block {
                 kind: BlockKind::Markup,

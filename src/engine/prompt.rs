@@ -129,7 +129,7 @@ impl Prompts {
 /// Cuts rendered text into control tokens and plain text; placeholders become plain text.
 fn parts(rendered: &str, values: &[String], specials: &[&str]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    let mut push_text = |parts: &mut Vec<Part>, text: &str| match parts.last_mut() {
+    let push_text = |parts: &mut Vec<Part>, text: &str| match parts.last_mut() {
         _ if text.is_empty() => {}
         Some(Part::Text(last)) => last.push_str(text),
         _ => parts.push(Part::Text(text.to_owned())),
