@@ -281,7 +281,7 @@ mod tests {
         assert!(!row("qwen2.5-7b-instruct-q4_k_m").fits);
         assert!(row("gemma-3-270m-q4_k_m").installed);
         assert_eq!(row("gemma-3-270m-q4_k_m").used_for, ["de", "zh", "bn"]);
-        assert_eq!(row("lmt-60-1.7b-q4_k_m").best_for, ["bn"]);
+        assert_eq!(row("lmt-60-1.7b-q4_k_m").best_for, ["de", "zh", "bn"]);
         let best: Vec<&str> = rows.iter().flat_map(|r| r.best_for.iter().copied()).collect();
         assert_eq!(best.len(), JOBS.len());
         let coder = row("qwen2.5-coder-1.5b-instruct-q4_k_m");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{File, Origin};
+use super::store::Hub;
 use super::{checksum, packages, remote};
 use crate::error::{Error, Result};
 
@@ -119,6 +120,8 @@ pub(super) struct Job<'a> {
     pub folders: &'a [PathBuf],
     /// Commands that are pip, in order of preference.
     pub pip: &'a [Vec<String>],
+    /// The hub, if not the one that the environment names.
+    pub hub: Option<&'a Hub>,
     /// The checksum that the file must have; `None` if nobody knows it yet.
     pub sha256: Option<&'a str>,
 }

@@ -29,6 +29,8 @@ pub mod choose;
 pub mod fetch;
 pub mod manifest;
 mod packages;
+#[cfg(test)]
+mod pull_tests;
 mod remote;
 pub mod resolve;
 pub mod store;
@@ -38,4 +40,4 @@ pub use choose::{Choice, Memory, Row, choose, rows};
 pub use fetch::{Event, Network, Progress, Silent};
 pub use manifest::{Manifest, Quality, Role};
 pub use resolve::{Resolved, resolve};
-pub use store::{Checked, Pull, Store, Weights};
+pub use store::{Checked, Hub, Pull, Store, Weights};

@@ -35,11 +35,13 @@ pub(super) fn fetch(
     path: &str,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf, Failure> {
-    let client = HFClient::builder()
+    let mut builder = HFClient::builder()
         .retry_max_attempts(1)
-        .user_agent(concat!("brief/", env!("CARGO_PKG_VERSION")))
-        .build_sync()
-        .map_err(|e| Failure::Source(words(&e)))?;
+        .user_agent(concat!("brief/", env!("CARGO_PKG_VERSION")));
+    if let Some(hub) = job.hub {
+        builder = builder.endpoint(&hub.endpoint).cache_dir(&hub.cache);
+    }
+    let client = builder.build_sync().map_err(|e| Failure::Source(words(&e)))?;
     let (owner, name) = hf_hub::split_id(repo);
     let repository = client.model(owner, name);
 

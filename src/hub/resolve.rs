@@ -196,7 +196,9 @@ impl Header {
         for info in content.tensor_infos.values() {
             // The size is worked out before any tensor is read, or a missing tail would be found
             // only after minutes of loading.
-            let elements = info.shape.elem_count() as u64;
+            // (candle's own `elem_count` overflows on a damaged shape.)
+            let elements =
+                info.shape.dims().iter().fold(1u64, |product, &d| product.saturating_mul(d as u64));
             let blocks = elements / info.ggml_dtype.block_size().max(1) as u64;
             let size = blocks.saturating_mul(info.ggml_dtype.type_size() as u64);
             let end = content.tensor_data_offset.saturating_add(info.offset).saturating_add(size);

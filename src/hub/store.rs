@@ -26,6 +26,16 @@ pub struct Store {
     dir: PathBuf,
     folders: Vec<PathBuf>,
     pip: Vec<Vec<String>>,
+    hub: Option<Hub>,
+}
+
+/// A hub other than the one that HF_ENDPOINT and HF_HOME name.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    /// Its address, e.g. of a mirror.
+    pub endpoint: String,
+    /// Where its cache is.
+    pub cache: PathBuf,
 }
 
 /// How to pull.
@@ -80,7 +90,7 @@ impl Store {
                     })?,
             },
         };
-        Ok(Store { dir, folders: Vec::new(), pip: packages::usual_commands() })
+        Ok(Store { dir, folders: Vec::new(), pip: packages::usual_commands(), hub: None })
     }
 
     /// Besides its own folder, the store uses files that lie in these: `FOLDER/FILE` or
@@ -95,6 +105,13 @@ impl Store {
     #[must_use]
     pub fn with_pip(mut self, commands: Vec<Vec<String>>) -> Self {
         self.pip = commands;
+        self
+    }
+
+    /// Uses this hub instead of the one that the environment names.
+    #[must_use]
+    pub fn with_hub(mut self, hub: Hub) -> Self {
+        self.hub = Some(hub);
         self
     }
 
@@ -320,6 +337,7 @@ impl Store {
             network: how.network,
             folders: &self.folders,
             pip: &self.pip,
+            hub: self.hub.as_ref(),
             sha256: sha256.as_deref(),
         };
         let fetched = fetch::fetch(&job, file, progress)?;
