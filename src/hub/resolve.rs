@@ -11,7 +11,7 @@ use super::store::{Pull, Store, Weights};
 use crate::error::{Error, Result};
 
 /// The architectures that the engine runs, by their GGUF names.
-pub const ARCHITECTURES: [&str; 4] = ["gemma3", "llama", "qwen2", "qwen3"];
+pub use crate::engine::arch::decoder::SUPPORTED as ARCHITECTURES;
 
 /// A model that was named by the user.
 #[derive(Debug, Clone)]
@@ -63,22 +63,20 @@ impl Resolved {
 /// truncated, or has an architecture that isn't supported.
 pub fn resolve(catalogue: &Catalogue, model: &str) -> Result<Resolved> {
     let path = Path::new(model);
-    if let Ok(manifest) = catalogue.get(model)
-        && !path.is_file()
-    {
-        return Ok(Resolved { manifest: manifest.clone(), path: None });
-    }
     if !path.exists() {
         let looks_like_a_path = model.contains(std::path::is_separator)
             || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
-        return Err(if looks_like_a_path {
-            Error::NoModel {
+        if looks_like_a_path {
+            return Err(Error::NoModel {
                 reason: format!("there is no model file {model}"),
                 hint: "`brief models list` names the models that can be fetched".into(),
-            }
-        } else {
-            catalogue.get(model).err().unwrap_or(Error::Interrupted)
-        });
+            });
+        }
+        return Ok(Resolved { manifest: catalogue.get(model)?.clone(), path: None });
+    }
+    // A folder named like a model of the catalogue is no reason not to mean that model.
+    if let (Ok(manifest), true) = (catalogue.get(model), path.is_dir()) {
+        return Ok(Resolved { manifest: manifest.clone(), path: None });
     }
     let file = if path.is_dir() { weights_in_folder(path)? } else { path.to_owned() };
     let header = Header::read(&file)?;
@@ -340,10 +338,7 @@ mod tests {
         let path = dir.path().join("m.gguf");
         gguf(&path, "mamba", "");
         let error = resolved(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("`mamba`") && error.contains("gemma3, llama, qwen2, qwen3"),
-            "{error}"
-        );
+        assert!(error.contains("`mamba`") && error.contains(&ARCHITECTURES.join(", ")), "{error}");
     }
 
     #[test]
