@@ -308,6 +308,13 @@ fn place(
     if line.text.starts_with('#') && line.weight <= LABEL_WEIGHT {
         return kept(BlockKind::Heading, "heading");
     }
+    let asks = line.text.ends_with(['?', '!', '？', '！'])
+        && line.weight <= 90
+        && !line.text.starts_with(['„', '“', '"', '»', '「', '”'])
+        && next.is_some_and(|n| is_prose(n) && n.weight > 2 * line.weight);
+    if asks && i > first {
+        return kept(BlockKind::Heading, "heading");
+    }
     if is_prose(line) {
         return kept(BlockKind::Paragraph, "paragraph");
     }
@@ -324,7 +331,7 @@ fn place(
         };
     }
     if i < first {
-        return if next.is_some_and(is_prose) && line.weight >= 8 && is_label(line) {
+        return if next.is_some_and(is_prose) && line.weight >= 6 && is_label(line) {
             kept(BlockKind::Heading, "heading before the first paragraph")
         } else {
             dropped("label before the article")
