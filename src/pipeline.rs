@@ -278,8 +278,8 @@ impl Pipeline {
     }
 }
 
-/// Tells the pipeline's observer how a fetch goes.
-struct Fetching<'a>(&'a mut dyn Observer);
+/// Tells a pipeline's observer how a fetch goes.
+pub struct Fetching<'a>(pub &'a mut dyn Observer);
 
 impl hub::Progress for Fetching<'_> {
     fn event(&mut self, event: hub::Event<'_>) {

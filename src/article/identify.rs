@@ -48,12 +48,8 @@ pub fn article_language(
     }
     let sample: String = sample.chars().take(SAMPLE_CHARS).collect();
     let language = match options.from.as_deref() {
-        Some("de") => Language::German,
-        Some("bn") => Language::Bengali,
-        Some("zh") => chinese_script(&sample),
-        Some("zh-Hant") => Language::ChineseTraditional,
-        Some("zh-Hans") => Language::ChineseSimplified,
-        _ => match identify(&sample) {
+        Some(from) => chosen(from, &sample),
+        None => match identify(&sample) {
             Identified::Source(language) => language,
             Identified::Other(name) => return Err(refusal(source, &name)),
             Identified::Unknown => return Err(refusal(source, "an unknown language")),
@@ -80,6 +76,18 @@ pub fn article_language(
         block.language = Some(other);
     }
     Ok((language, blocks))
+}
+
+/// The language that `--from` names: `de`, `bn`, or `zh` in the script of the text.
+#[must_use]
+pub fn chosen(from: &str, text: &str) -> Language {
+    match from {
+        "de" => Language::German,
+        "bn" => Language::Bengali,
+        "zh-Hant" => Language::ChineseTraditional,
+        "zh-Hans" => Language::ChineseSimplified,
+        _ => chinese_script(text),
+    }
 }
 
 /// The language of a text by itself: `de`, `zh-Hant`, `zh-Hans` or `bn`, or the English name of

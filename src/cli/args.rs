@@ -1,0 +1,231 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::DeviceChoice;
+
+const EXAMPLES: &str = "\
+Examples:
+  brief summarize article.txt                     a short summary with its sources, on the screen
+  brief summarize articles/ -o briefs/ --format html
+                                                  a page for every article of a folder
+  brief translate article.html -o article.md      the whole article in English
+  brief translate --format json a.txt -o a.json   ... as data; then, without translating again:
+  brief summarize a.json
+  brief translate --lines --from de < lines.txt   one sentence a line in, one line out
+  brief models list                               which models there are, and which fit here
+
+Sources: German, Chinese (traditional and simplified) and Bengali; .txt, .md and .html files.
+
+Exit codes: 0 all done, 1 some articles failed, 2 wrong usage, 3 no model that can do the job,
+130 interrupted.";
+
+const CONFIGURATION: &str = "\
+Every option can also be set by its environment variable, shown in brackets, or in the
+configuration file ([env: BRIEF_CONFIG=], by default brief/config.toml in the platform's
+configuration folder), under its long name:
+
+  model = \"qwen2.5-coder-1.5b-instruct-q4_k_m\"
+  device = \"cpu\"
+  threads = 4
+  format = \"html\"
+  offline = true
+
+An option on the command line wins over the variable, and the variable over the file. NO_COLOR
+is honoured; HF_HOME, HF_ENDPOINT and HF_TOKEN are used where models come from the hub.";
+
+/// The features that this build has, for `--version`.
+#[must_use]
+pub fn version() -> String {
+    let mut features = vec!["cpu"];
+    if cfg!(feature = "cuda") {
+        features.push("cuda");
+    }
+    if cfg!(feature = "metal") {
+        features.push("metal");
+    }
+    format!("{} (features: {})", env!("CARGO_PKG_VERSION"), features.join(", "))
+}
+
+/// Translates Chinese, Bengali and German news into English and summarises it, on this machine;
+/// every sentence of a summary points to the bytes of the article that it comes from.
+#[derive(Debug, Parser)]
+#[command(name = "brief", version = version(), after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Translate articles into English
+    #[command(after_long_help = CONFIGURATION)]
+    Translate(Translate),
+    /// Summarise articles in English; every sentence cites its source
+    #[command(visible_alias = "summarise", after_long_help = CONFIGURATION)]
+    Summarize(Summarize),
+    /// List, fetch, check and remove models
+    Models(Models),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `brief translate`.
+#[derive(Debug, Args)]
+pub struct Translate {
+    /// Take one sentence a line and give exactly one line for each, in order
+    #[arg(long)]
+    pub lines: bool,
+    /// What translate and summarize have in common.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `brief summarize`.
+#[derive(Debug, Args)]
+pub struct Summarize {
+    /// Sentences in the summary, 1 to 10 [default: 3]
+    #[arg(long, short = 'n', value_name = "N", env = "BRIEF_SENTENCES", value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub sentences: Option<u8>,
+    /// What translate and summarize have in common.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of both jobs.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Files, folders (.txt, .md, .html), or `-` for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// File, or folder for several inputs [default: standard output]
+    #[arg(long, short, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Output format [default: md]
+    #[arg(long, value_enum, env = "BRIEF_FORMAT")]
+    pub format: Option<FormatArg>,
+    /// Source language [default: auto]
+    #[arg(long, value_enum, env = "BRIEF_FROM")]
+    pub from: Option<From>,
+    /// Model id (see `brief models list`), GGUF file, or folder [default: the best for the language]
+    #[arg(long, value_name = "ID|PATH", env = "BRIEF_MODEL")]
+    pub model: Option<String>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal [default: auto]
+    #[arg(long, env = "BRIEF_DEVICE")]
+    pub device: Option<DeviceChoice>,
+    /// Threads to compute with [default: one a core]
+    #[arg(long, value_name = "N", env = "BRIEF_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Never use the network
+    #[arg(long, env = "BRIEF_OFFLINE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub offline: Option<bool>,
+    /// Accept the licence terms of a model that is fetched
+    #[arg(long, env = "BRIEF_ACCEPT_LICENCE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub accept_licence: Option<bool>,
+    /// Where models are kept
+    #[arg(long, value_name = "FOLDER", env = "BRIEF_MODELS_DIR")]
+    pub models_dir: Option<PathBuf>,
+    /// Prompt templates that replace the built-in ones of the same name
+    #[arg(long, value_name = "FOLDER", env = "BRIEF_PROMPTS_DIR")]
+    pub prompts_dir: Option<PathBuf>,
+    /// Say only what goes wrong
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for everything
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatArg {
+    /// Markdown with footnotes
+    Md,
+    /// The `brief/1` document
+    Json,
+    /// One self-contained page
+    Html,
+}
+
+/// Source languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum From {
+    /// Identified for each article
+    Auto,
+    /// Chinese, either script
+    Zh,
+    /// Bengali
+    Bn,
+    /// German
+    De,
+}
+
+/// `brief models`.
+#[derive(Debug, Args)]
+pub struct Models {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+    /// Where models are kept
+    #[arg(long, value_name = "FOLDER", env = "BRIEF_MODELS_DIR", global = true)]
+    pub models_dir: Option<PathBuf>,
+    /// Never use the network
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Say only what goes wrong
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// The commands about models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Which models there are, which fit this machine, and which is best for what
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is known of one model
+    Info {
+        /// Its id
+        id: String,
+    },
+    /// Fetch models
+    Pull {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Fetch again what is already there
+        #[arg(long)]
+        force: bool,
+        /// Accept their licence terms
+        #[arg(long, env = "BRIEF_ACCEPT_LICENCE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0, default_missing_value = "true")]
+        accept_licence: Option<bool>,
+    },
+    /// Compute the checksums of installed models again
+    Verify {
+        /// Their ids [default: all that are installed]
+        ids: Vec<String>,
+    },
+    /// Print where a model's weights are, or the folder of all models
+    Path {
+        /// Its id
+        id: Option<String>,
+    },
+    /// Remove models
+    Rm {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}

@@ -1,0 +1,215 @@
+//! `brief translate` and `brief summarize`.
+
+use std::io::Write;
+
+use super::{
+    Exit,
+    args::{Summarize, Translate},
+    plan::{Plan, ending, plan},
+    progress::Screen,
+};
+use crate::{
+    article,
+    batch::{self, Destination, Input},
+    error::{Error, Result},
+    pipeline::{Observer, Pipeline},
+    render::{self, Brief, Format},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Translate,
+    Summarize,
+}
+
+/// Runs `brief translate`.
+///
+/// # Errors
+/// What ends the whole run; an article's own failure is reported and counted.
+pub fn translate(args: Translate) -> Result<Exit> {
+    let lines = args.lines;
+    let plan = plan(args.common, None)?;
+    super::use_threads(plan.threads)?;
+    super::log_to_stderr(plan.loudness);
+    if lines { translate_lines(&plan) } else { run(&plan, Job::Translate) }
+}
+
+/// Runs `brief summarize`.
+///
+/// # Errors
+/// As [`translate`].
+pub fn summarize(args: Summarize) -> Result<Exit> {
+    let plan = plan(args.common, args.sentences)?;
+    super::use_threads(plan.threads)?;
+    super::log_to_stderr(plan.loudness);
+    run(&plan, Job::Summarize)
+}
+
+fn run(plan: &Plan, job: Job) -> Result<Exit> {
+    let found = batch::inputs(&plan.paths, plan.out.as_deref());
+    let mut screen = Screen::new(plan.loudness, found.len());
+    let mut failed = 0;
+    let mut inputs = Vec::new();
+    for input in found {
+        match input {
+            Ok(input) => inputs.push(input),
+            Err(error) => {
+                failed += 1;
+                screen.complain(&super::described(&error));
+            }
+        }
+    }
+    let destination = plan.destination(inputs.len());
+    if matches!(destination, Destination::File(_)) && inputs.len() > 1 {
+        return Err(Error::Usage { reason: "-o must be a folder for several inputs".into() });
+    }
+    let outputs = match &destination {
+        Destination::Folder(folder) => batch::output_paths(&inputs, folder, ending(plan.format)),
+        Destination::File(path) => vec![path.clone()],
+        Destination::Stdout => Vec::new(),
+    };
+    let options = article::Options {
+        from: plan.settings.from.clone(),
+        repeated_across_files: batch::shared_lines(&inputs),
+    };
+    let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    let mut pages = Vec::new();
+    let (mut done, mut flagged) = (0, 0);
+    for (i, input) in inputs.iter().enumerate() {
+        screen.begin(&input.name());
+        let result = one(input, &options, job, &mut pipeline, &mut screen).and_then(|briefs| {
+            flagged += briefs.iter().filter(|b| has_flags(b)).count();
+            match outputs.get(i) {
+                Some(path) => batch::write(path, &render::render_many(&briefs, plan.format)),
+                // One page holds all articles; the other formats are written as they come.
+                None if plan.format == Format::Html => {
+                    pages.extend(briefs);
+                    Ok(())
+                }
+                None => {
+                    let joined = done > 0 && plan.format == Format::Markdown;
+                    let text = render::render_many(&briefs, plan.format);
+                    print(&if joined { format!("\n---\n\n{text}") } else { text })
+                }
+            }
+        });
+        screen.end();
+        match result {
+            Ok(()) => done += 1,
+            Err(Error::Interrupted) => {
+                screen.close();
+                screen.complain(&format!(
+                    "interrupted; {done} of {} articles were finished, {} was given up",
+                    inputs.len(),
+                    input.name()
+                ));
+                return Ok(Exit::Interrupted);
+            }
+            // Without a model, or without a reader, no other article can do better.
+            Err(error @ (Error::NoModel { .. } | Error::Model { .. } | Error::Usage { .. })) => {
+                screen.close();
+                return Err(error);
+            }
+            Err(error) => {
+                failed += 1;
+                screen.complain(&super::described(&error));
+            }
+        }
+    }
+    if !pages.is_empty() {
+        print(&render::render_many(&pages, Format::Html))?;
+    }
+    screen.close();
+    if inputs.len() + failed > 1 {
+        screen.note(&format!(
+            "{done} articles done ({flagged} with flags or warnings), {failed} failed"
+        ));
+    }
+    Ok(if failed > 0 { Exit::SomeFailed } else { Exit::Done })
+}
+
+/// One input to its brief; a JSON file of briefs to all that it holds.
+fn one(
+    input: &Input,
+    options: &article::Options,
+    job: Job,
+    pipeline: &mut Pipeline,
+    screen: &mut dyn Observer,
+) -> Result<Vec<Brief>> {
+    let bytes = input.read()?;
+    if job == Job::Summarize && render::json::is_brief(&bytes) {
+        let text = String::from_utf8_lossy(&bytes);
+        return render::json::parse_all(&input.name(), &text)?
+            .into_iter()
+            .map(|brief| pipeline.summarize_brief(brief, screen))
+            .collect();
+    }
+    let source = article::read::from_bytes(&input.name(), bytes)?;
+    let article = article::prepare(source, options)?;
+    let brief = match job {
+        Job::Translate => pipeline.translate(article, screen)?,
+        Job::Summarize => pipeline.summarize(article, screen)?,
+    };
+    Ok(vec![brief])
+}
+
+fn has_flags(brief: &Brief) -> bool {
+    !brief.translation.warnings.is_empty()
+        || brief.translation.segments.iter().any(|s| !s.flags.is_empty())
+}
+
+/// `--lines`: every line of the input gives one line of output, whatever happens to it.
+fn translate_lines(plan: &Plan) -> Result<Exit> {
+    let mut screen = Screen::new(plan.loudness, plan.paths.len());
+    let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    let mut out = String::new();
+    for path in &plan.paths {
+        let input = if path.as_os_str() == "-" {
+            Input::Stdin
+        } else {
+            Input::File { path: path.clone(), relative: path.clone() }
+        };
+        screen.begin(&input.name());
+        let bytes = input.read()?;
+        let source = article::read::from_bytes(&format!("{}.txt", input.name()), bytes)?;
+        let text = source.text.strip_suffix('\n').unwrap_or(&source.text);
+        let lines: Vec<String> =
+            text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l).to_owned()).collect();
+        let language = match plan.settings.from.as_deref() {
+            Some(from) => article::identify::chosen(from, text),
+            None => article::identify::language_of(text).map_err(|found| Error::Article {
+                path: input.name(),
+                reason: format!(
+                    "the lines are in {}; brief reads German, Chinese and Bengali",
+                    found.as_deref().unwrap_or("an unknown language")
+                ),
+                hint: "name the language with --from de, --from zh or --from bn",
+            })?,
+        };
+        for (number, segment) in
+            pipeline.translate_lines(&lines, language, &mut screen)?.iter().enumerate()
+        {
+            for flag in &segment.flags {
+                screen.note(&format!("{}:{}: {}", input.name(), number + 1, flag.detail));
+            }
+            out.push_str(&segment.target.replace(['\n', '\r'], " "));
+            out.push('\n');
+        }
+        screen.end();
+    }
+    screen.close();
+    match plan.destination(1) {
+        Destination::Stdout => print(&out)?,
+        Destination::File(path) | Destination::Folder(path) => batch::write(&path, &out)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes a result to standard output; a reader that has gone is no error.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.map_err(|e| Error::io("-", "cannot write to standard output", e)),
+    }
+}

@@ -1,0 +1,223 @@
+//! `brief models`.
+
+use super::{
+    Exit,
+    args::{Models, ModelsCommand},
+    config,
+    jobs::print,
+    plan::Loudness,
+    progress::Screen,
+};
+use crate::{
+    error::{Error, Result},
+    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Store},
+    pipeline::{Fetching, Observer},
+};
+
+/// Runs `brief models`.
+///
+/// # Errors
+/// What went wrong, of whatever kind.
+pub fn run(args: Models) -> Result<Exit> {
+    let loudness = if args.quiet { Loudness::Quiet } else { Loudness::Normal };
+    let configured = config::Config::load()?;
+    let catalogue = Catalogue::load(config::folder().map(|f| f.join("models")).as_deref())?;
+    let store = Store::open(args.models_dir.or(configured.models_dir).as_deref())?;
+    let mut screen = Screen::new(loudness, 1);
+    let network = if args.offline || configured.offline == Some(true) {
+        Network::Offline
+    } else {
+        Network::Online
+    };
+    let exit = match args.command {
+        ModelsCommand::List { json } => {
+            let memory = Memory::now();
+            print(&if json {
+                listed_json(&catalogue, &store, memory)
+            } else {
+                listed(&catalogue, &store, memory)
+            })?;
+            Exit::Done
+        }
+        ModelsCommand::Info { id } => {
+            print(&described(catalogue.get(&id)?, &store))?;
+            Exit::Done
+        }
+        ModelsCommand::Pull { ids, force, accept_licence } => {
+            for id in ids {
+                let manifest = catalogue.get(&id)?;
+                screen.begin(&id);
+                let accepted = accept_licence.unwrap_or(false)
+                    || store.licence_accepted(manifest)
+                    || screen.accepts_licence(
+                        &id,
+                        &manifest.licence,
+                        manifest.licence_url.as_deref(),
+                    );
+                let how = Pull { network, accept_licence: accepted, force };
+                let weights = store.pull(manifest, how, &mut Fetching(&mut screen))?;
+                screen.note(&format!("{id} is at {}", weights.path.display()));
+            }
+            Exit::Done
+        }
+        ModelsCommand::Verify { ids } => verify(&ids, &catalogue, &store, &mut screen)?,
+        ModelsCommand::Path { id } => {
+            let path = match id {
+                Some(id) => store.path(catalogue.get(&id)?)?,
+                None => store.dir().to_owned(),
+            };
+            print(&format!("{}\n", path.display()))?;
+            Exit::Done
+        }
+        ModelsCommand::Rm { ids } => {
+            for id in ids {
+                let freed = store.remove(catalogue.get(&id)?, &mut Fetching(&mut screen))?;
+                screen.note(&format!("{id} removed, {} freed", indicatif::HumanBytes(freed)));
+            }
+            Exit::Done
+        }
+    };
+    screen.close();
+    Ok(exit)
+}
+
+fn verify(
+    ids: &[String],
+    catalogue: &Catalogue,
+    store: &Store,
+    screen: &mut Screen,
+) -> Result<Exit> {
+    let manifests: Vec<&Manifest> = if ids.is_empty() {
+        catalogue.manifests().iter().filter(|m| store.installed(m)).collect()
+    } else {
+        ids.iter().map(|id| catalogue.get(id)).collect::<Result<_>>()?
+    };
+    if manifests.is_empty() {
+        screen.note("no model is installed");
+    }
+    let mut exit = Exit::Done;
+    for manifest in manifests {
+        screen.begin(&manifest.id);
+        match store.verify(manifest, &mut Fetching(screen)) {
+            Ok(files) => {
+                for file in files {
+                    let what =
+                        if file.pinned { "recorded now for the first time" } else { "holds" };
+                    print(&format!("{}  {}  {what}\n", file.sha256, file.path.display()))?;
+                }
+            }
+            Err(error @ Error::Model { .. }) => {
+                screen.complain(&super::described(&error));
+                exit = Exit::SomeFailed;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(exit)
+}
+
+fn languages(manifest: &Manifest) -> String {
+    manifest
+        .languages
+        .iter()
+        .map(|(family, quality)| format!("{family} {}", quality.word()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn roles(manifest: &Manifest) -> String {
+    manifest.roles.iter().map(|r| r.word()).collect::<Vec<_>>().join(", ")
+}
+
+fn listed(catalogue: &Catalogue, store: &Store, memory: Memory) -> String {
+    let heading = ["MODEL", "SIZE", "ROLES", "LANGUAGES", "INSTALLED", "FITS", "TRIED", "BEST FOR"];
+    let mut table: Vec<Vec<String>> = vec![heading.map(str::to_owned).to_vec()];
+    let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    for row in hub::rows(catalogue, store, memory) {
+        let about = if row.estimated { "~" } else { "" };
+        table.push(vec![
+            row.manifest.id.clone(),
+            format!("{about}{:.1} GB", row.bytes as f64 / 1e9),
+            roles(row.manifest),
+            languages(row.manifest),
+            word(row.installed),
+            word(row.fits),
+            word(row.manifest.tried),
+            row.best_for.join(", "),
+        ]);
+    }
+    let columns = heading.len();
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| {
+            table.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in &table {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(t, w)| format!("{t:w$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "\n{:.1} GB of memory are available. Quality: good > fair > gist; a language that is not \
+         named can't be done.\n`brief models info MODEL` tells more, `brief models pull MODEL` \
+         fetches.\n",
+        memory.available as f64 / 1e9
+    ));
+    text
+}
+
+fn listed_json(catalogue: &Catalogue, store: &Store, memory: Memory) -> String {
+    let rows: Vec<serde_json::Value> = hub::rows(catalogue, store, memory)
+        .into_iter()
+        .map(|row| {
+            serde_json::json!({
+                "id": row.manifest.id,
+                "description": row.manifest.description,
+                "bytes": row.bytes,
+                "estimated": row.estimated,
+                "roles": row.manifest.roles,
+                "languages": row.manifest.languages,
+                "licence": row.manifest.licence,
+                "installed": row.installed,
+                "fits": row.fits,
+                "tried": row.manifest.tried,
+                "best_for": row.best_for,
+            })
+        })
+        .collect();
+    format!("{}\n", serde_json::Value::from(rows))
+}
+
+fn described(manifest: &Manifest, store: &Store) -> String {
+    let (bytes, estimated) = manifest.bytes();
+    let mut text = format!(
+        "{}\n  {}\n\n  architecture  {} ({} billion parameters, {} tokens of context)\n  roles         {}\n  \
+         languages     {}\n  licence       {}{}\n  size          {}{:.1} GB\n  installed     {}\n  tried         {}\n",
+        manifest.id,
+        manifest.description,
+        manifest.architecture,
+        manifest.parameters_b,
+        manifest.context_length,
+        roles(manifest),
+        languages(manifest),
+        manifest.licence,
+        if manifest.licence_acceptance { " (to be accepted)" } else { "" },
+        if estimated { "about " } else { "" },
+        bytes as f64 / 1e9,
+        store.path(manifest).map_or_else(|_| "no".to_owned(), |p| p.display().to_string()),
+        if manifest.tried {
+            "yes, by the authors of this list"
+        } else {
+            "no: nobody has run it with brief yet"
+        },
+    );
+    if let Some(url) = &manifest.licence_url {
+        text.push_str(&format!("  terms         {url}\n"));
+    }
+    for file in &manifest.files {
+        let sha256 = file.sha256.as_deref().unwrap_or("not known yet; the first fetch records it");
+        text.push_str(&format!("  file          {}\n  sha256        {sha256}\n", file.name));
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! What the typed options mean, once the configuration file has been read.
+
+use std::path::PathBuf;
+
+use super::{
+    args::{Common, FormatArg, From},
+    config::{self, Config},
+};
+use crate::{
+    batch::Destination,
+    error::{Error, Result},
+    pipeline::Settings,
+    render::Format,
+};
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loudness {
+    /// Failures.
+    Quiet,
+    /// Failures, notes and progress.
+    Normal,
+    /// And what the stages log.
+    Verbose(u8),
+}
+
+/// A job, decided.
+#[derive(Debug)]
+pub struct Plan {
+    /// What the person named.
+    pub paths: Vec<PathBuf>,
+    /// `-o`.
+    pub out: Option<PathBuf>,
+    /// The output format.
+    pub format: Format,
+    /// For the pipeline.
+    pub settings: Settings,
+    /// Threads to compute with, if the person said so.
+    pub threads: Option<u16>,
+    /// How much is said.
+    pub loudness: Loudness,
+}
+
+/// Puts together what was typed, the environment (clap has read it) and the file.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
+    let config = Config::load()?;
+    let format = match common.format.or(config.format).unwrap_or(FormatArg::Md) {
+        FormatArg::Md => Format::Markdown,
+        FormatArg::Json => Format::Json,
+        FormatArg::Html => Format::Html,
+    };
+    let device = match (common.device, config.device) {
+        (Some(device), _) => device,
+        (None, Some(text)) => {
+            text.parse().map_err(|e| Error::Usage { reason: format!("the configuration: {e}") })?
+        }
+        (None, None) => Default::default(),
+    };
+    let sentences = sentences.or(config.sentences).unwrap_or(3);
+    if !(1..=10).contains(&sentences) {
+        return Err(Error::Usage {
+            reason: format!("the configuration: sentences = {sentences} is not from 1 to 10"),
+        });
+    }
+    let from = match common.from.or(config.from).unwrap_or(From::Auto) {
+        From::Auto => None,
+        From::Zh => Some("zh".to_owned()),
+        From::Bn => Some("bn".to_owned()),
+        From::De => Some("de".to_owned()),
+    };
+    Ok(Plan {
+        paths: common.paths,
+        out: common.out,
+        format,
+        threads: common.threads.or(config.threads),
+        loudness: match (common.quiet, common.verbose) {
+            (true, _) => Loudness::Quiet,
+            (false, 0) => Loudness::Normal,
+            (false, n) => Loudness::Verbose(n),
+        },
+        settings: Settings {
+            from,
+            model: common.model.or(config.model),
+            device,
+            offline: common.offline.or(config.offline).unwrap_or(false),
+            sentences: sentences.into(),
+            accept_licence: common.accept_licence.or(config.accept_licence).unwrap_or(false),
+            models_dir: common.models_dir.or(config.models_dir),
+            user_manifests: config::folder().map(|f| f.join("models")),
+            prompts_dir: common.prompts_dir.or(config.prompts_dir),
+        },
+    })
+}
+
+impl Plan {
+    /// Where the outputs of so many inputs go.
+    #[must_use]
+    pub fn destination(&self, inputs: usize) -> Destination {
+        let folder = self.paths.iter().any(|p| p.is_dir());
+        Destination::of(self.out.as_deref(), inputs > 1 || folder)
+    }
+}
+
+/// The file name ending of a format.
+#[must_use]
+pub fn ending(format: Format) -> &'static str {
+    match format {
+        Format::Markdown => "md",
+        Format::Json => "json",
+        Format::Html => "html",
+    }
+}

@@ -1,0 +1,171 @@
+//! What the person sees while work goes on: notes and a progress bar on stderr.
+
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::plan::Loudness;
+use crate::pipeline::{Event, Observer};
+
+/// Set by Ctrl-C.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Shows a pipeline's events.
+pub struct Screen {
+    bar: ProgressBar,
+    loudness: Loudness,
+    articles: (usize, usize),
+    sentences: (usize, usize),
+    tokens: usize,
+    computing: Duration,
+    since: Instant,
+    message: String,
+}
+
+impl Screen {
+    /// A screen for so many articles; without a terminal, or when quiet, nothing moves on it.
+    #[must_use]
+    pub fn new(loudness: Loudness, articles: usize) -> Self {
+        let moving = loudness != Loudness::Quiet && std::io::stderr().is_terminal();
+        let target =
+            if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        if moving {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self {
+            bar,
+            loudness,
+            articles: (0, articles),
+            sentences: (0, 0),
+            tokens: 0,
+            computing: Duration::ZERO,
+            since: Instant::now(),
+            message: String::new(),
+        }
+    }
+
+    /// Says a line for the person.
+    pub fn note(&self, text: &str) {
+        if self.loudness != Loudness::Quiet {
+            self.bar.suspend(|| eprintln!("brief: {text}"));
+        }
+    }
+
+    /// Says a line that matters even when quiet.
+    pub fn complain(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("brief: {text}"));
+    }
+
+    /// An article begins.
+    pub fn begin(&mut self, name: &str) {
+        self.message = name.to_owned();
+        self.sentences = (0, 0);
+        self.draw("");
+    }
+
+    /// An article is done, well or not.
+    pub fn end(&mut self) {
+        self.articles.0 += 1;
+        self.draw("");
+    }
+
+    /// No more moves.
+    pub fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn draw(&mut self, doing: &str) {
+        let (done, all) = self.articles;
+        let mut text = if all > 1 {
+            format!("article {} of {all}  ", (done + 1).min(all))
+        } else {
+            String::new()
+        };
+        text.push_str(&self.message);
+        let (finished, total) = self.sentences;
+        if total > 0 {
+            text.push_str(&format!("  sentence {finished} of {total}"));
+        }
+        let seconds = self.computing.as_secs_f64();
+        if self.tokens > 0 && seconds > 0.5 {
+            text.push_str(&format!("  {:.0} tokens/s", self.tokens as f64 / seconds));
+        }
+        // Only what is left of this article can be foreseen; other articles may be of any length.
+        if finished > 0 && finished < total {
+            let left =
+                self.since.elapsed().as_secs_f64() / finished as f64 * (total - finished) as f64;
+            text.push_str(&format!(
+                "  {} left in this article",
+                indicatif::HumanDuration(Duration::from_secs_f64(left))
+            ));
+        }
+        if !doing.is_empty() {
+            text.push_str("  ");
+            text.push_str(doing);
+        }
+        self.bar.set_message(text);
+    }
+}
+
+impl Observer for Screen {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Note(text) => self.note(text),
+            Event::Download { file, done, total } => {
+                let of =
+                    total.map_or_else(String::new, |t| format!(" of {}", indicatif::HumanBytes(t)));
+                self.draw(&format!("fetching {file}: {}{of}", indicatif::HumanBytes(done)));
+            }
+            Event::Loading { model } => {
+                tracing::info!(model, "loading");
+                self.draw(&format!("loading {model}"));
+            }
+            Event::Sentences { total } => {
+                self.sentences = (0, total);
+                self.since = Instant::now();
+                self.draw("");
+            }
+            Event::Progress { sentences, tokens } => {
+                self.sentences.0 += sentences;
+                self.tokens += tokens;
+                let started = self.since;
+                self.computing = self.computing.max(started.elapsed());
+                self.draw("");
+            }
+            Event::Summarizing => {
+                self.sentences = (0, 0);
+                self.draw("summarising");
+            }
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+
+    fn accepts_licence(&mut self, model: &str, licence: &str, url: Option<&str>) -> bool {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return false;
+        }
+        self.bar.suspend(|| {
+            eprintln!("{model} may be used under the {licence}.");
+            if let Some(url) = url {
+                eprintln!("Read them at {url}");
+            }
+            eprint!("Do you accept them? [y/N] ");
+            let _ = std::io::stderr().flush();
+            let mut answer = String::new();
+            std::io::stdin().lock().read_line(&mut answer).is_ok()
+                && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+        })
+    }
+}
