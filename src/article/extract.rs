@@ -256,7 +256,7 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
         })
         .collect();
     let end = article_end(lines, &fates, &prose, &captioned);
-    let last_prose = prose.iter().copied().filter(|i| *i < end).next_back();
+    let last_prose = prose.iter().copied().rfind(|i| *i < end);
     let first_prose = prose.first().copied();
 
     // What a line is by its neighbours.

@@ -117,10 +117,9 @@ fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: L
         if stops.starts_with('…') {
             return closed;
         }
-        return !number
-            && !latin
-            && !(last.is_ascii_alphabetic() && is_initial(before))
-            && !matches!(next, '，' | ',' | '、');
+        let initial = last.is_ascii_alphabetic() && is_initial(before);
+        let goes_on = matches!(next, '，' | ',' | '、');
+        return !(number || latin || initial || goes_on);
     }
     if !spaced && !closed {
         return false;

@@ -269,6 +269,7 @@ fn repeats(tokens: &[u32]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
 
     #[test]

@@ -144,12 +144,12 @@ fn parts(rendered: &str, values: &[String], specials: &[&str]) -> Vec<Part> {
             continue;
         }
         // Only these can begin a control token; anything else is copied up to the next of them.
-        if matches!(c, '<' | '[') {
-            if let Some(piece) = specials.iter().find(|p| rest.starts_with(**p)) {
-                parts.push(Part::Special((*piece).to_owned()));
-                rest = &rest[piece.len()..];
-                continue;
-            }
+        if matches!(c, '<' | '[')
+            && let Some(piece) = specials.iter().find(|p| rest.starts_with(**p))
+        {
+            parts.push(Part::Special((*piece).to_owned()));
+            rest = &rest[piece.len()..];
+            continue;
         }
         let next =
             rest[c.len_utf8()..].find(['<', '[', OPEN]).map_or(rest.len(), |at| at + c.len_utf8());

@@ -79,6 +79,7 @@ fn is_english(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::is_english;
 
     #[test]

@@ -166,7 +166,7 @@ fn accounted(number: &Number, others: &[Number], other_text: &str, afternoon: bo
         || (same_value(v, 50.0) && has(0.5))
         || (same_value(v, 100.0) && other_text.to_lowercase().contains("hundred"))
         // "the 1990s" for 上世纪90年代 and the like.
-        || (v >= 1900.0 && v < 2100.0 && has(v % 100.0))
+        || ((1900.0..2100.0).contains(&v) && has(v % 100.0))
         || (v < 100.0 && number.hard && others.iter().any(|o| o.value > 1900.0 && o.value < 2100.0 && same_value(o.value % 100.0, v)))
 }
 

@@ -125,14 +125,14 @@ impl Config {
 
     fn window(&self, layer: usize) -> usize {
         match self.local {
-            Some(local) if (layer + 1) % local.every != 0 => local.window,
+            Some(local) if !(layer + 1).is_multiple_of(local.every) => local.window,
             _ => usize::MAX,
         }
     }
 
     fn theta(&self, layer: usize) -> f32 {
         match self.local {
-            Some(local) if (layer + 1) % local.every != 0 => local.theta,
+            Some(local) if !(layer + 1).is_multiple_of(local.every) => local.theta,
             _ => self.rope_theta,
         }
     }
@@ -218,7 +218,7 @@ impl Loader<'_> {
         // scalar unless compiled for the machine, and f32 through `gemm` is several times faster.
         let fast = !cfg!(target_arch = "x86_64")
             || !self.device.is_cpu()
-            || (columns % 256 == 0
+            || (columns.is_multiple_of(256)
                 && matches!(tensor.dtype(), GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0));
         if fast {
             QMatMul::from_arc(Arc::new(tensor))

@@ -1,0 +1,37 @@
+//! What tests share: models that are really there, and inputs that may be absent.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use brief::hub::{Catalogue, Network, Pull, Silent, Store};
+
+/// The weights of a model, pulled into the store if they aren't there.
+///
+/// A model that can't be had fails the test where `BRIEF_REAL_MODELS` is set (as on CI), and
+/// skips it loudly elsewhere.
+pub fn model(id: &str) -> Option<PathBuf> {
+    let catalogue = Catalogue::load(None).unwrap();
+    let store = Store::open(None).unwrap();
+    let how = Pull { network: Network::Online, accept_licence: true, force: false };
+    match store.pull(catalogue.get(id).unwrap(), how, &mut Silent) {
+        Ok(weights) => Some(weights.path),
+        Err(error) if std::env::var_os("BRIEF_REAL_MODELS").is_some() => {
+            panic!("the model {id} is needed here: {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: needs the model {id}, which can't be had: {error}");
+            None
+        }
+    }
+}
+
+/// A folder beside the checkout that isn't part of it; skips loudly where it is absent.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
+    if path.exists() {
+        Some(path)
+    } else {
+        eprintln!("SKIPPED: needs ../shared/{name}, which is not beside this checkout");
+        None
+    }
+}

@@ -1,0 +1,161 @@
+//! The engine against llama.cpp on the real models: tokens, logits and greedy continuations that
+//! `tests/reference/record.py` recorded.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod common;
+
+use brief::engine::{Engine, tokenizer::Part};
+use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
+
+#[derive(Deserialize)]
+struct TokensFile {
+    plain: Vec<Encoded>,
+}
+
+#[derive(Deserialize)]
+struct Encoded {
+    text: String,
+    ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct LogitsFile {
+    fixed_ids: Vec<usize>,
+    sequences: Vec<Sequence>,
+}
+
+#[derive(Deserialize)]
+struct Sequence {
+    name: String,
+    ids: Vec<u32>,
+    positions: Vec<Position>,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    position: usize,
+    top: Vec<(usize, f32)>,
+    fixed: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Chats {
+    chats: Vec<Chat>,
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    text: String,
+    ids: Vec<u32>,
+}
+
+fn fixture<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let path = format!("{}/tests/reference/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn engine(id: &str) -> Option<Engine> {
+    let path = common::model(id)?;
+    Some(Engine::load(id, &path, &candle_core::Device::Cpu).unwrap())
+}
+
+/// Tokens are those of llama.cpp, text by text, but for two differences on purpose: user-defined
+/// pieces such as `<table>` or `<tool_call>` can't be formed by text, and Qwen's text is composed
+/// first (NFC), as the authors' own tokenizer does and llama.cpp doesn't.
+fn tokens_agree(engine: &Engine, name: &str) {
+    let file: TokensFile = fixture(&format!("tokens-{name}.json"));
+    assert!(file.plain.len() >= 100, "{} texts are too few", file.plain.len());
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for Encoded { text, ids } in &file.plain {
+        let forms_a_piece = ids.iter().any(|id| engine.tokenizer.token_bytes(*id).is_empty());
+        let composed = !name.starts_with("qwen") || text.nfc().eq(text.chars());
+        if forms_a_piece || !composed {
+            continue;
+        }
+        compared += 1;
+        let got = engine.tokenizer.encode(text).unwrap();
+        if got != *ids {
+            wrong.push(format!("{text:?}\n  got  {got:?}\n  want {ids:?}"));
+        }
+    }
+    assert!(compared * 20 >= file.plain.len() * 19, "only {compared} texts were compared");
+    assert!(wrong.is_empty(), "{} texts differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Logits are those of llama.cpp within `bound` of the spread of its logits (root mean square
+/// over the recorded ids), and the likeliest token is the same unless the reference's two
+/// likeliest are closer than the bound. Both sides quantise activations, each in its own way, so
+/// that they can't agree to the last bit.
+fn logits_agree(engine: &Engine, name: &str, bound: f32) {
+    let file: LogitsFile = fixture(&format!("logits-{name}.json"));
+    for sequence in &file.sequences {
+        let logits = engine.logits(&sequence.ids).unwrap();
+        for Position { position, top, fixed } in &sequence.positions {
+            let row = &logits[*position];
+            let recorded: Vec<(usize, f32)> = top
+                .iter()
+                .copied()
+                .chain(file.fixed_ids.iter().copied().zip(fixed.iter().copied()))
+                .collect();
+            let n = recorded.len() as f32;
+            let mean = recorded.iter().map(|(_, l)| l).sum::<f32>() / n;
+            let spread = (recorded.iter().map(|(_, l)| (l - mean).powi(2)).sum::<f32>() / n).sqrt();
+            let error =
+                (recorded.iter().map(|(id, l)| (row[*id] - l).powi(2)).sum::<f32>() / n).sqrt();
+            let at = format!("{name}, {} at {position}", sequence.name);
+            eprintln!("{at}: error {error:.3} of spread {spread:.3}");
+            assert!(error <= bound * spread, "{at}: {error} is more than {bound} of {spread}");
+            let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+            let close = top[0].1 - top[1].1 < 2.0 * bound * spread;
+            assert!(
+                best == top[0].0 || (close && top.iter().take(3).any(|t| t.0 == best)),
+                "{at}: {best}"
+            );
+        }
+    }
+}
+
+#[test]
+fn qwen_tokens_and_logits_are_those_of_llama_cpp() {
+    let Some(engine) = engine("qwen2.5-coder-1.5b-instruct-q4_k_m") else { return };
+    tokens_agree(&engine, "qwen2.5-coder-1.5b");
+    chat_prompts_agree(&engine);
+    logits_agree(&engine, "qwen2.5-coder-1.5b", 0.05);
+}
+
+#[test]
+fn gemma_tokens_and_logits_are_those_of_llama_cpp() {
+    let Some(engine) = engine("gemma-3-270m-q4_k_m") else { return };
+    tokens_agree(&engine, "gemma-3-270m");
+    logits_agree(&engine, "gemma-3-270m", 0.05);
+}
+
+#[test]
+fn smollm_tokens_and_logits_are_those_of_llama_cpp() {
+    let Some(engine) = engine("smollm2-135m-instruct-q4_1") else { return };
+    tokens_agree(&engine, "smollm2-135m");
+    logits_agree(&engine, "smollm2-135m", 0.05);
+}
+
+/// The model's own chat template, rendered by Jinja, gives the tokens that our parts give.
+fn chat_prompts_agree(engine: &Engine) {
+    let file: Chats = fixture("chat-qwen2.5.json");
+    for chat in &file.chats {
+        let mut parts = Vec::new();
+        let mut rest = chat.text.as_str();
+        while let Some(at) = rest.find("<|im_") {
+            let end = at + rest[at..].find('>').unwrap() + 1;
+            if at > 0 {
+                parts.push(Part::Text(rest[..at].into()));
+            }
+            parts.push(Part::Special(rest[at..end].into()));
+            rest = &rest[end..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.into()));
+        }
+        assert_eq!(engine.tokenizer.encode_parts(&parts).unwrap(), chat.ids, "{}", chat.text);
+    }
+}
