@@ -39,6 +39,8 @@ struct Fate {
 
 /// Weight from which a line can be a sentence of an article by itself.
 const SENTENCE_WEIGHT: usize = 25;
+/// Weight from which a line is text even if it ends in no full stop.
+const LONG_WEIGHT: usize = 400;
 /// Weight up to which a line can be a heading or a label.
 const LABEL_WEIGHT: usize = 140;
 
@@ -182,7 +184,7 @@ fn long_sentence(line: &Line<'_>) -> bool {
 
 /// A line that reads as text of an article.
 fn is_prose(line: &Line<'_>) -> bool {
-    line.sentence
+    (line.sentence || line.weight > LONG_WEIGHT)
         && line.weight >= SENTENCE_WEIGHT
         && !line.lower.starts_with("http")
         && line.text.chars().filter(|c| c.is_alphabetic()).count() * 2 > line.text.chars().count()
@@ -439,6 +441,15 @@ fn continues(lines: &[Line<'_>], fates: &[Option<Fate>], label: usize) -> bool {
         lines.get(i).is_some_and(|l| is_prose(l) && !l.truncated && l.weight > 90 && !l.bullet)
             && fates.get(i).is_some_and(Option::is_none)
     };
+    let open = |i: &usize| fates.get(*i).is_some_and(Option::is_none);
+    let next = (label + 1..lines.len()).find(open);
+    // "Lesen Sie auch: …" in one line is a link between two paragraphs.
+    let link = lines.get(label).is_some_and(|l| {
+        l.text.split_once([':', '：']).is_some_and(|(_, headline)| weight(headline) >= 20)
+    });
+    if link && next.is_some_and(sound) {
+        return true;
+    }
     let within = (label + 1..label + 7).find(|i| sound(*i) && sound(*i + 1));
     within.is_some_and(|at| {
         let rest: usize = (at..lines.len()).filter(|i| sound(*i)).count();

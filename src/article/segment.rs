@@ -127,6 +127,15 @@ fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: L
     if matches!(next, ',' | ';' | ':' | '–' | '—' | '-' | '…') {
         return false;
     }
+    // The place line of an agency report, "BERLIN." or "WIEN/LINZ.", belongs to what follows.
+    let place = before.trim();
+    if stops == "."
+        && place.chars().count() > 3
+        && place.chars().count() <= 40
+        && place.chars().all(|c| c.is_uppercase() || matches!(c, ' ' | '/' | '-' | '.'))
+    {
+        return false;
+    }
     let strong = stops.contains(['!', '?']);
     match language {
         Language::Bengali => {

@@ -74,7 +74,7 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
     };
     let mut pipeline = Pipeline::new(plan.settings.clone())?;
     let mut pages = Vec::new();
-    let (mut done, mut flagged) = (0, 0);
+    let (mut done, mut flagged, mut without_model) = (0, 0, 0);
     for (i, input) in inputs.iter().enumerate() {
         screen.begin(&input.name());
         let result = one(input, &options, job, &mut pipeline, &mut screen).and_then(|briefs| {
@@ -105,10 +105,15 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
                 ));
                 return Ok(Exit::Interrupted);
             }
-            // Without a model, or without a reader, no other article can do better.
-            Err(error @ (Error::NoModel { .. } | Error::Model { .. } | Error::Usage { .. })) => {
+            Err(error @ Error::Usage { .. }) => {
                 screen.close();
                 return Err(error);
+            }
+            // Another article may be in a language that another model does.
+            Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
+                failed += 1;
+                without_model += 1;
+                screen.complain(&format!("{}: {}", input.name(), super::described(&error)));
             }
             Err(error) => {
                 failed += 1;
@@ -125,7 +130,11 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
             "{done} articles done ({flagged} with flags or warnings), {failed} failed"
         ));
     }
-    Ok(if failed > 0 { Exit::SomeFailed } else { Exit::Done })
+    Ok(match failed {
+        0 => Exit::Done,
+        _ if failed == without_model && done == 0 => Exit::NoModel,
+        _ => Exit::SomeFailed,
+    })
 }
 
 /// One input to its brief; a JSON file of briefs to all that it holds.
