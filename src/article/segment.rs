@@ -3,7 +3,7 @@
 //! A boundary is found by rules for each language: the stop, what closes after it, and what keeps
 //! it from being one (abbreviations, ordinals, decimals, initials, addresses).
 
-use super::{Block, BlockKind, Sentence, Source};
+use super::{Block, BlockKind, Sentence, Source, read::Markup};
 use crate::Language;
 
 /// Characters from which a sentence is cut at a weaker mark, so that nothing downstream has to
@@ -18,7 +18,8 @@ pub fn sentences(source: &Source, blocks: &[Block], language: Language) -> Vec<S
     let mut sentences = Vec::new();
     let kept = blocks.iter().enumerate().filter(|(_, b)| b.kept && b.kind != BlockKind::Metadata);
     for (index, block) in kept {
-        let range = source.text_range(block.span);
+        let mut range = source.text_range(block.span);
+        range.start += marker(source.text.get(range.clone()).unwrap_or_default(), source, block);
         let text = source.text.get(range.clone()).unwrap_or_default();
         let whole = matches!(block.kind, BlockKind::Title | BlockKind::Heading);
         let pieces = if whole { limited(text, 0..text.len()) } else { split(text, language) };
@@ -38,6 +39,32 @@ pub fn sentences(source: &Source, blocks: &[Block], language: Language) -> Vec<S
         }
     }
     sentences
+}
+
+/// Bytes of the mark before a heading, list item or quotation: `## `, `- `, `• `, `> `.
+fn marker(text: &str, source: &Source, block: &Block) -> usize {
+    let marks: &[char] = match (source.markup, block.kind) {
+        (_, BlockKind::ListItem) => &['-', '–', '•', '*', '·', '▪', '■', '●', '►', '▶', '+'],
+        (Markup::Markdown, BlockKind::Title | BlockKind::Heading) => &['#'],
+        (Markup::Markdown, BlockKind::Paragraph) => &['>'],
+        _ => return 0,
+    };
+    let rest = text.trim_start_matches(marks);
+    if rest.len() == text.len() || !rest.starts_with(char::is_whitespace) {
+        return 0;
+    }
+    text.len() - rest.trim_start().len()
+}
+
+/// Whether what follows a closed quotation only says who spoke: 他說。 তিনি বলেন।
+fn says_who(rest: &str, language: Language) -> bool {
+    let (limit, verbs): (usize, &[&str]) = match language {
+        Language::Bengali => (40, &["বলেন", "বলেছেন", "জানান", "জানিয়েছেন", "জানিয়েছেন"]),
+        _ => (12, &["說", "说", "稱", "称", "表示", "問", "问", "道"]),
+    };
+    let clause: String =
+        rest.chars().take_while(|c| !is_stop(*c, language)).take(limit + 1).collect();
+    clause.chars().count() <= limit && verbs.iter().any(|v| clause.trim_end().ends_with(v))
 }
 
 /// The sentences of one paragraph, as byte ranges that cover it.
@@ -106,7 +133,10 @@ fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: L
     let spaced = after.starts_with(char::is_whitespace);
     let next = rest.chars().next().unwrap_or(' ');
     if stops.contains(['。', '！', '？', '｡', '।', '॥']) {
-        // A quotation that the sentence goes on after: 「…。」他说 begins anew, but ”，并称 doesn't.
+        if closed && says_who(rest, language) {
+            return false;
+        }
+        // A sentence may go on after its quotation: “…。”，并称…
         return !matches!(next, '，' | ',' | '、' | '；' | ';' | '：' | ':' | '—' | '–' | '-');
     }
     if language.is_chinese() {
