@@ -322,7 +322,14 @@ fn warnings(language: Language, quality: Option<Quality>) -> Vec<String> {
     }
 }
 
-fn assemble(article: Article, translation: Translation) -> Brief {
+fn assemble(article: Article, mut translation: Translation) -> Brief {
+    if article.source.broken > 0 {
+        translation.warnings.push(format!(
+            "{} bytes of the source file are damaged (not {}); what stood there is lost.",
+            article.source.broken,
+            article.source.encoding.name()
+        ));
+    }
     let title =
         article.sentences.iter().find(|s| s.kind == BlockKind::Title).map(|s| s.text.clone());
     Brief {

@@ -213,6 +213,12 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
     // What a line is by itself.
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let front_matter = front_matter(source, lines);
+    let shared = |line: &Line<'_>| options.repeated_across_files.contains(&line.key);
+    // Papers that print the same agency report share the article, not what stands around it.
+    let prose_weight = |of: &dyn Fn(&Line<'_>) -> bool| -> usize {
+        lines.iter().filter(|l| is_prose(l) && of(l)).map(|l| l.weight).sum()
+    };
+    let copied = prose_weight(&shared) * 2 > prose_weight(&|_| true);
     for (i, line) in lines.iter().enumerate() {
         let times = count.get(line.key.as_str()).copied().unwrap_or(0);
         let nth = seen.entry(line.key.as_str()).or_default();
@@ -227,7 +233,7 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
             Some(dropped("repeats an earlier line"))
         } else if title.and_then(|t| lines.get(t)).is_some_and(|t| repeats_title(line, t)) {
             Some(dropped("repeats the title"))
-        } else if options.repeated_across_files.contains(&line.key) {
+        } else if shared(line) && !(copied && is_prose(line)) {
             Some(dropped("stands in other files of the folder too"))
         } else if line.hint.head {
             Some(dropped("the page's own title"))

@@ -79,6 +79,8 @@ pub struct Source {
     pub encoding: Encoding,
     /// How its text is marked up.
     pub markup: Markup,
+    /// Bytes that could not be decoded; U+FFFD stands for them in `text`.
+    pub broken: usize,
     /// The decoded text; of HTML, what a reader sees, a block a line.
     pub text: String,
     /// For HTML, what the page says of each line of `text`.
@@ -105,7 +107,7 @@ pub fn from_bytes(path: &str, bytes: Vec<u8>) -> Result<Source> {
             "save the article's text as .txt, .md or .html first",
         ));
     }
-    let (encoding, text, map) = decode(&bytes).ok_or_else(|| {
+    let Decoded { encoding, text, map, broken } = decode(&bytes).ok_or_else(|| {
         refuse(
             "the bytes are not text in UTF-8, UTF-16, GB18030, Big5 or Windows-1252",
             "convert the file to UTF-8",
@@ -120,7 +122,7 @@ pub fn from_bytes(path: &str, bytes: Vec<u8>) -> Result<Source> {
         return Err(refuse("the page holds no text", "save the page again once it has loaded"));
     }
     let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-    Ok(Source { path: path.to_owned(), bytes, sha256, encoding, markup, text, hints, map })
+    Ok(Source { path: path.to_owned(), bytes, sha256, encoding, markup, broken, text, hints, map })
 }
 
 impl Source {
@@ -190,23 +192,31 @@ fn utf16(bytes: &[u8]) -> Option<(Encoding, usize)> {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<(Encoding, String, OffsetMap)> {
+struct Decoded {
+    encoding: Encoding,
+    text: String,
+    map: OffsetMap,
+    /// Bytes that are not of that encoding.
+    broken: usize,
+}
+
+fn decode(bytes: &[u8]) -> Option<Decoded> {
     if let Some((encoding, skip)) = utf16(bytes) {
         return decode_utf16(bytes, encoding, skip);
     }
     let skip = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     let body = bytes.get(skip..).unwrap_or_default();
-    let error = match std::str::from_utf8(body) {
-        Ok(text) => {
-            return Some((Encoding::Utf8, text.into(), OffsetMap::identity(skip, text.len())));
-        }
-        Err(error) => error,
-    };
-    // A download that breaks off, or one stray byte, doesn't make a UTF-8 file anything else.
-    let (text, map, broken) = decode_utf8_lossy(body, skip);
-    let foreign = body.iter().filter(|b| !b.is_ascii()).count();
-    if skip == 3 || (error.valid_up_to() > 0 && broken * 20 <= foreign) {
-        return Some((Encoding::Utf8, text, map));
+    if let Ok(text) = std::str::from_utf8(body) {
+        let map = OffsetMap::identity(skip, text.len());
+        return Some(Decoded { encoding: Encoding::Utf8, text: text.into(), map, broken: 0 });
+    }
+    // A download that breaks off, or one stray byte, doesn't make a UTF-8 file anything else; and
+    // bytes of other encodings hardly ever look like UTF-8's sequences.
+    let decoded = decode_utf8_lossy(body, skip);
+    let sequences = decoded.text.chars().filter(|c| !c.is_ascii()).count();
+    let holes = decoded.text.matches(char::REPLACEMENT_CHARACTER).count();
+    if skip == 3 || holes * 5 <= sequences {
+        return Some(decoded);
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(body.get(..65_536).unwrap_or(body), body.len() <= 65_536);
@@ -217,11 +227,11 @@ fn decode(bytes: &[u8]) -> Option<(Encoding, String, OffsetMap)> {
         "windows-1252" | "ISO-8859-15" | "windows-1250" | "windows-1254" => Encoding::Windows1252,
         _ => return None,
     };
-    decode_legacy(bytes, encoding).map(|(text, map)| (encoding, text, map))
+    decode_legacy(bytes, encoding)
 }
 
-/// UTF-8 with U+FFFD in the place of what isn't; also says how many bytes weren't.
-fn decode_utf8_lossy(bytes: &[u8], skip: usize) -> (String, OffsetMap, usize) {
+/// UTF-8 with U+FFFD in the place of what isn't.
+fn decode_utf8_lossy(bytes: &[u8], skip: usize) -> Decoded {
     let (mut text, mut map) = (String::new(), OffsetMap::default());
     let (mut at, mut broken) = (skip, 0);
     for chunk in bytes.utf8_chunks() {
@@ -236,33 +246,31 @@ fn decode_utf8_lossy(bytes: &[u8], skip: usize) -> (String, OffsetMap, usize) {
             broken += invalid;
         }
     }
-    (text, map, broken)
+    Decoded { encoding: Encoding::Utf8, text, map, broken }
 }
 
-fn decode_utf16(
-    bytes: &[u8],
-    encoding: Encoding,
-    skip: usize,
-) -> Option<(Encoding, String, OffsetMap)> {
-    let (units, _) = bytes.get(skip..)?.as_chunks::<2>();
+fn decode_utf16(bytes: &[u8], encoding: Encoding, skip: usize) -> Option<Decoded> {
+    let (units, rest) = bytes.get(skip..)?.as_chunks::<2>();
     let units = units.iter().map(|pair| match encoding {
         Encoding::Utf16Be => u16::from_be_bytes(*pair),
         _ => u16::from_le_bytes(*pair),
     });
     let (mut text, mut map, mut at) = (String::new(), OffsetMap::default(), skip);
+    let mut broken = rest.len();
     for unit in char::decode_utf16(units) {
+        broken += if unit.is_err() { 2 } else { 0 };
         let c = unit.unwrap_or(char::REPLACEMENT_CHARACTER);
         let file = 2 * c.len_utf16();
         text.push(c);
         map.push(at, c.len_utf8(), file, 1);
         at += file;
     }
-    Some((encoding, text, map))
+    Some(Decoded { encoding, text, map, broken })
 }
 
 /// Decodes a legacy encoding character by character, so that each one's bytes are known. `None`
 /// if more than a hundredth of it is broken.
-fn decode_legacy(bytes: &[u8], encoding: Encoding) -> Option<(String, OffsetMap)> {
+fn decode_legacy(bytes: &[u8], encoding: Encoding) -> Option<Decoded> {
     let codec = match encoding {
         Encoding::Gb18030 => encoding_rs::GB18030,
         Encoding::Big5 => encoding_rs::BIG5,
@@ -284,13 +292,13 @@ fn decode_legacy(bytes: &[u8], encoding: Encoding) -> Option<(String, OffsetMap)
             map.push(at, 1, 1, 1);
         } else {
             let (decoded, had_errors) = codec.decode_without_bom_handling(unit);
-            broken += usize::from(had_errors);
+            broken += if had_errors { unit.len() } else { 0 };
             text.push_str(&decoded);
             map.push(at, decoded.len(), unit.len(), 1);
         }
         at += unit.len();
     }
-    (broken * 100 <= bytes.len()).then_some((text, map))
+    (broken * 100 <= bytes.len()).then_some(Decoded { encoding, text, map, broken })
 }
 
 fn markup(path: &str, text: &str) -> Markup {

@@ -231,16 +231,47 @@ pub fn output_paths(inputs: &[Input], folder: &Path, ending: &str) -> Vec<PathBu
         .collect()
 }
 
+/// Makes sure that outputs can be written, so that nobody waits for a translation that has no
+/// place to go.
+///
+/// # Errors
+/// [`Error::Usage`] if a file stands where the folder is to be, [`Error::Io`] if nothing can be
+/// written there.
+pub fn prepare(destination: &Destination) -> Result<()> {
+    let folder = match destination {
+        Destination::Stdout => return Ok(()),
+        Destination::File(path) if path.exists() && !path.is_file() => return Ok(()),
+        Destination::File(path) => folder_of(path),
+        Destination::Folder(path) if path.is_file() => {
+            return Err(Error::Usage {
+                reason: format!(
+                    "-o {} is a file; several inputs need a folder to go to",
+                    path.display()
+                ),
+            });
+        }
+        Destination::Folder(path) => path,
+    };
+    let fail = |e| Error::io(folder, "cannot write", e);
+    std::fs::create_dir_all(folder).map_err(fail)?;
+    tempfile::Builder::new().prefix(".brief-").tempfile_in(folder).map_err(fail)?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes a file whole or not at all: beside its place first, then renamed.
 ///
 /// # Errors
 /// [`Error::Io`] naming the file; nothing half-written is left.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     let fail = |e| Error::io(path, "cannot write", e);
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     // Devices such as /dev/full are written to, not replaced.
     if path.exists() && !path.is_file() {
         return std::fs::write(path, text).map_err(fail);
@@ -248,8 +279,12 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(fail)?;
     let mut file = tempfile::Builder::new().prefix(".brief-").tempfile_in(folder).map_err(fail)?;
     file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(fail)?;
-    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(readable).map_err(fail)?;
+    // A temporary file is its owner's alone; a result is not.
+    #[cfg(unix)]
+    {
+        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(readable).map_err(fail)?;
+    }
     file.persist(path).map_err(|e| fail(e.error))?;
     Ok(())
 }

@@ -60,8 +60,8 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
         }
     }
     let destination = plan.destination(inputs.len());
-    if matches!(destination, Destination::File(_)) && inputs.len() > 1 {
-        return Err(Error::Usage { reason: "-o must be a folder for several inputs".into() });
+    if !inputs.is_empty() {
+        batch::prepare(&destination)?;
     }
     let outputs = match &destination {
         Destination::Folder(folder) => batch::output_paths(&inputs, folder, ending(plan.format)),
@@ -170,6 +170,16 @@ fn has_flags(brief: &Brief) -> bool {
 /// `--lines`: every line of the input gives one line of output, whatever happens to it.
 fn translate_lines(plan: &Plan) -> Result<Exit> {
     let mut screen = Screen::new(plan.loudness, plan.paths.len());
+    // All lines go to one place, in order, from however many files.
+    let destination = match &plan.out {
+        Some(path) if path.is_dir() => {
+            return Err(Error::Usage {
+                reason: format!("-o {} is a folder; --lines writes one file", path.display()),
+            });
+        }
+        out => Destination::of(out.as_deref(), false),
+    };
+    batch::prepare(&destination)?;
     let mut pipeline = Pipeline::new(plan.settings.clone())?;
     let mut out = String::new();
     for path in &plan.paths {
@@ -207,7 +217,7 @@ fn translate_lines(plan: &Plan) -> Result<Exit> {
         screen.end();
     }
     screen.close();
-    match plan.destination(1) {
+    match destination {
         Destination::Stdout => print(&out)?,
         Destination::File(path) | Destination::Folder(path) => batch::write(&path, &out)?,
     }

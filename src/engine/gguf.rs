@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 
 /// Opens a GGUF file and reads its header.
 ///
@@ -11,21 +11,30 @@ use candle_core::quantized::gguf_file::{Content, Value};
 pub fn open(path: &Path) -> Result<(Content, File), String> {
     let mut file = File::open(path).map_err(|e| format!("cannot open the file: {e}"))?;
     let length = file.metadata().map_err(|e| format!("cannot read the file's size: {e}"))?.len();
-    let content = Content::read(&mut std::io::BufReader::new(&mut file))
-        .map_err(|e| format!("it is not a whole GGUF file ({e})"))?;
-    // candle finds a missing tail only when it reads the last tensor, minutes later.
-    for (name, info) in &content.tensor_infos {
-        let block = info.ggml_dtype.block_size();
-        let bytes = info.shape.elem_count() / block * info.ggml_dtype.type_size();
-        if content.tensor_data_offset.saturating_add(info.offset).saturating_add(bytes as u64)
-            > length
-        {
-            return Err(format!(
-                "the file ends before its tensor `{name}`: it is truncated ({length} bytes)"
-            ));
-        }
+    let content = Content::read(&mut std::io::BufReader::new(&mut file)).map_err(|e| {
+        // candle's errors may carry a backtrace below their first line.
+        let text = e.to_string();
+        format!("it is no GGUF file, or is damaged ({})", text.lines().next().unwrap_or_default())
+    })?;
+    let needed = content.tensor_infos.values().map(|info| end(&content, info)).max().unwrap_or(0);
+    if needed > length {
+        return Err(format!("it is truncated: {length} bytes are there, at least {needed} needed"));
     }
     Ok((content, file))
+}
+
+/// Elements of a tensor. (candle's own `elem_count` overflows on a damaged shape.)
+#[must_use]
+pub fn elements(info: &TensorInfo) -> u64 {
+    info.shape.dims().iter().fold(1u64, |product, &d| product.saturating_mul(d as u64))
+}
+
+/// Where a tensor ends in the file. Checked before any is read: candle finds a missing tail only
+/// when it comes to the last tensor, minutes later.
+fn end(content: &Content, info: &TensorInfo) -> u64 {
+    let blocks = elements(info) / info.ggml_dtype.block_size().max(1) as u64;
+    let size = blocks.saturating_mul(info.ggml_dtype.type_size() as u64);
+    content.tensor_data_offset.saturating_add(info.offset).saturating_add(size)
 }
 
 /// A text from the metadata.

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::Value;
 
 use super::catalogue::Catalogue;
 use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
+use crate::engine::gguf;
 use crate::error::{Error, Result};
 
 /// The architectures that the engine runs, by their GGUF names.
@@ -159,16 +160,9 @@ struct Header {
 
 impl Header {
     fn read(path: &Path) -> Result<Self> {
-        let unreadable = |e| Error::io(path, "cannot read", e);
         let again = "get the file again; `brief models list` names models that can be fetched";
-        let mut file = std::fs::File::open(path).map_err(unreadable)?;
-        let bytes = file.metadata().map_err(unreadable)?.len();
-        let content = Content::read(&mut std::io::BufReader::new(&mut file)).map_err(|e| {
-            // candle's errors may carry a backtrace below their first line.
-            let text = e.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            refused(path, format!("it is no GGUF file, or is damaged ({first})"), again)
-        })?;
+        let bytes = path.metadata().map_err(|e| Error::io(path, "cannot read", e))?.len();
+        let (content, _) = gguf::open(path).map_err(|reason| refused(path, reason, again))?;
         let text = |key: &str| match content.metadata.get(key) {
             Some(Value::String(s)) => s.clone(),
             _ => String::new(),
@@ -190,23 +184,7 @@ impl Header {
                 "join the parts with llama.cpp's `llama-gguf-split --merge`",
             ));
         }
-        let mut parameters = 0.0;
-        for info in content.tensor_infos.values() {
-            // The size is worked out before any tensor is read, or a missing tail would be found
-            // only after minutes of loading.
-            // (candle's own `elem_count` overflows on a damaged shape.)
-            let elements =
-                info.shape.dims().iter().fold(1u64, |product, &d| product.saturating_mul(d as u64));
-            let blocks = elements / info.ggml_dtype.block_size().max(1) as u64;
-            let size = blocks.saturating_mul(info.ggml_dtype.type_size() as u64);
-            let end = content.tensor_data_offset.saturating_add(info.offset).saturating_add(size);
-            if end > bytes {
-                let reason =
-                    format!("it is truncated: {bytes} bytes are there, at least {end} are needed");
-                return Err(refused(path, reason, again));
-            }
-            parameters += elements as f64;
-        }
+        let parameters = content.tensor_infos.values().map(|t| gguf::elements(t) as f64).sum();
         let context_length = content
             .metadata
             .get(&format!("{architecture}.context_length"))

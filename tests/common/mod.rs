@@ -1,6 +1,8 @@
 //! What tests share: models that are really there, and inputs that may be absent.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod tiny;
+
 use std::path::{Path, PathBuf};
 
 use brief::hub::{Catalogue, Network, Pull, Silent, Store};
