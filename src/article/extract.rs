@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::{
     Block, BlockKind, Options, Source, dates, phrases,
     read::{Hint, Markup},
+    topic::{Share, Topic},
 };
 use crate::{
     Span,
@@ -133,7 +134,23 @@ fn is_truncated(text: &str) -> bool {
     body.ends_with("...") || body.ends_with('…') || body.ends_with("[...]")
 }
 
+/// Whether a line holds a whole sentence and the beginning of another.
+fn breaks_off(line: &Line<'_>) -> bool {
+    !line.sentence
+        && (line.text.contains(['。', '।', '！', '？'])
+            || line
+                .text
+                .split(". ")
+                .nth(1)
+                .is_some_and(|rest| rest.starts_with(char::is_uppercase)))
+}
+
 fn has_bullet(text: &str) -> bool {
+    // "1) …", "(২) …", but not "1. Mai", nor "2023 …".
+    let number = text.trim_start_matches(['(', '（']).trim_start_matches(char::is_numeric);
+    if number.len() < text.len() && number.starts_with([')', '）']) {
+        return true;
+    }
     let mut chars = text.chars();
     match chars.next() {
         Some('-' | '–' | '•' | '*' | '·' | '▪' | '■' | '●' | '►' | '▶' | '»' | '>' | '›' | '+') => {
@@ -152,7 +169,8 @@ fn is_label(line: &Line<'_>) -> bool {
 fn ends_article(line: &Line<'_>) -> bool {
     let lower = line.lower.trim_start_matches(|c: char| !c.is_alphanumeric());
     let label = lower.trim_end_matches([':', '：', '!', '.', ' ']);
-    (line.weight <= 60
+    let limit = if is_link(line) { 200 } else { 60 };
+    (line.weight <= limit
         && phrases::END.iter().any(|p| {
             lower.starts_with(p) && (!line.sentence || line.weight <= p.chars().count() * 3 + 12)
         }))
@@ -160,6 +178,15 @@ fn ends_article(line: &Line<'_>) -> bool {
 }
 
 fn addresses_reader(line: &Line<'_>) -> bool {
+    let lower = line.lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let bare = lower.trim_end_matches(|c: char| !c.is_alphanumeric());
+    if phrases::LABELS.contains(&bare)
+        || (line.weight <= 330 && phrases::BEGINNINGS.iter().any(|p| lower.starts_with(p)))
+        || (!is_prose(line) && phrases::CREDITS.iter().any(|p| line.lower.ends_with(p)))
+        || (line.weight <= 400 && has_mail_address(line.text))
+    {
+        return true;
+    }
     // The longer a line, the likelier it is that an article only mentions such words.
     line.weight <= 330 && phrases::ANYWHERE.iter().any(|p| line.lower.contains(p)) && {
         let hits = phrases::ANYWHERE.iter().filter(|p| line.lower.contains(**p)).count();
@@ -167,9 +194,75 @@ fn addresses_reader(line: &Line<'_>) -> bool {
     }
 }
 
+fn has_mail_address(text: &str) -> bool {
+    text.split(char::is_whitespace).any(|word| {
+        word.split_once('@').is_some_and(|(name, host)| {
+            name.ends_with(|c: char| c.is_ascii_alphanumeric()) && host.contains('.')
+        })
+    })
+}
+
+/// A line of its own that says who took a picture.
+fn is_credit(line: &Line<'_>) -> bool {
+    line.weight <= 90 && phrases::PICTURE.iter().any(|p| line.lower.starts_with(p))
+}
+
+/// Share buttons, times of players, `A | B | C`: no words of an article.
+fn is_widget(line: &Line<'_>) -> bool {
+    const SITES: &[&str] = &[
+        "facebook",
+        "twitter",
+        "x",
+        "whatsapp",
+        "linkedin",
+        "telegram",
+        "instagram",
+        "youtube",
+        "pinterest",
+        "flattr",
+        "reddit",
+        "xing",
+        "copy",
+        "link",
+        "email",
+        "e",
+        "mail",
+        "print",
+        "threads",
+        "line",
+        "google",
+        "news",
+        "mastodon",
+        "bluesky",
+        "messenger",
+        "share",
+        "tiktok",
+    ];
+    let mut words = line.lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let letters = line.text.chars().filter(|c| c.is_alphabetic()).count();
+    let parts = line.text.split(" | ").count();
+    line.weight <= LABEL_WEIGHT
+        && (words.all(|w| SITES.contains(&w))
+            || letters * 3 < line.text.chars().filter(|c| !c.is_whitespace()).count()
+            || (parts >= 3 && !line.sentence)
+            || line.text.matches(" / ").count() >= 2
+            || line.text.matches(" › ").count() + line.text.matches(" > ").count() >= 1
+            || (line.text.starts_with('#')
+                && !line.text.trim_start_matches('#').starts_with(' ')
+                && line.text.matches('#').count() >= 2)
+            || line.text.starts_with("+++")
+            || line.text.starts_with(">>"))
+}
+
 fn is_metadata(line: &Line<'_>) -> bool {
     if line.weight > 120 || line.bullet {
         return false;
+    }
+    let bracketed = line.text.starts_with(['(', '（']) && line.text.ends_with([')', '）']);
+    if bracketed
+        && ["電", "电", "記者", "记者", "dpa", "afp"].iter().any(|w| line.lower.contains(w))
+    {
+        return true;
     }
     let begins = phrases::METADATA.iter().any(|p| line.lower.starts_with(p));
     let dated = dates::find(line.text).is_some();
@@ -208,6 +301,7 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
             >= 200;
     let title = find_title(lines);
     let captioned = captioned_headlines(lines, title);
+    let quoting = quoting_alike(lines);
     let mut fates: Vec<Option<Fate>> = vec![None; lines.len()];
 
     // What a line is by itself.
@@ -233,6 +327,10 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
             Some(dropped("repeats an earlier line"))
         } else if title.and_then(|t| lines.get(t)).is_some_and(|t| repeats_title(line, t)) {
             Some(dropped("repeats the title"))
+        } else if title.and_then(|t| lines.get(t)).is_some_and(|t| quotes_title(line, t)) {
+            Some(dropped("speaks of the article by its title"))
+        } else if quoting.contains(&i) {
+            Some(dropped("quotes a headline that other lines quote too"))
         } else if shared(line) && !(copied && is_prose(line)) {
             Some(dropped("stands in other files of the folder too"))
         } else if line.hint.head {
@@ -241,6 +339,8 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
             Some(Fate { kind: BlockKind::Metadata, kept: true, reason: "date, place or author" })
         } else if line.hint.aside {
             Some(dropped("caption or address"))
+        } else if is_widget(line) {
+            Some(dropped("buttons, tags or figures of the site"))
         } else if times > 1 && !is_prose(line) {
             Some(dropped("repeated label or caption"))
         } else if addresses_reader(line) {
@@ -249,6 +349,8 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
             Some(dropped("outside the page's article"))
         } else if captioned.contains(&i) {
             Some(dropped("headline of another article"))
+        } else if !line.sentence && lines.get(i + 1).is_some_and(is_credit) {
+            Some(dropped("caption"))
         } else {
             None
         };
@@ -257,105 +359,151 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
         }
     }
 
-    // Where the article ends.
+    // Where other things stand between the article's lines, and where it ends.
     let prose: Vec<usize> = (0..lines.len())
         .filter(|i| {
             fates.get(*i).is_some_and(Option::is_none) && lines.get(*i).is_some_and(is_prose)
         })
         .collect();
-    let end = article_end(lines, &fates, &prose, &captioned);
-    let last_prose = prose.iter().copied().rfind(|i| *i < end);
-    let first_prose = prose.first().copied();
+    let boxes = Boxes::find(lines, &fates, &prose, &captioned);
+    let inside = |i: &usize| *i < boxes.end && !boxes.holds(*i);
+    let own: Vec<usize> = prose.iter().copied().filter(inside).collect();
+    let place = Place {
+        lines,
+        topic: Topic::of(own.iter().filter_map(|i| lines.get(*i)).map(|l| l.text)),
+        markdown: source.markup == Markup::Markdown,
+        first_prose: own.first().copied(),
+        last_prose: own.last().copied(),
+    };
 
     // What a line is by its neighbours.
-    (0..lines.len())
-        .map(|i| {
-            let (Some(line), Some(fate)) = (lines.get(i), fates.get(i)) else {
-                return dropped("no words");
+    lines
+        .iter()
+        .zip(fates)
+        .enumerate()
+        .map(|(i, (line, fate))| {
+            let outside = if i >= boxes.end {
+                Some("after the end of the article")
+            } else {
+                boxes.holds(i).then_some("in a box of the site")
             };
-            if i >= end {
-                return match fate {
-                    Some(fate) if !fate.kept && fate.kind == BlockKind::Boilerplate => fate.clone(),
-                    _ => dropped("after the end of the article"),
-                };
+            match (outside, fate) {
+                (None, Some(fate)) => fate,
+                (None, None) => place.decide(i, line),
+                (Some(_), Some(fate)) if !fate.kept && fate.kind == BlockKind::Boilerplate => fate,
+                (Some(reason), _) => dropped(reason),
             }
-            if let Some(fate) = fate {
-                return fate.clone();
-            }
-            place(lines, i, line, end, first_prose, last_prose)
         })
         .collect()
 }
 
-/// Decides a line that nothing speaks against, by where it stands.
-fn place(
-    lines: &[Line<'_>],
-    i: usize,
-    line: &Line<'_>,
-    end: usize,
+/// What decides a line that nothing speaks against: where it stands.
+struct Place<'a> {
+    lines: &'a [Line<'a>],
+    topic: Topic,
+    markdown: bool,
     first_prose: Option<usize>,
     last_prose: Option<usize>,
-) -> Fate {
-    let kept = |kind, reason| Fate { kind, kept: true, reason };
-    let (Some(first), Some(last)) = (first_prose, last_prose) else {
-        return dropped("no sentence near it");
-    };
-    let previous = i.checked_sub(1).and_then(|p| lines.get(p));
-    let next = lines.get(i + 1);
-    if line.bullet {
-        let introduced = (1..=12)
-            .filter_map(|back| lines.get(i.checked_sub(back)?))
-            .find(|l| !l.bullet)
-            .is_some_and(|l| l.text.ends_with([':', '：']) || l.hint.heading.is_some());
-        return if i < end && (introduced || (is_prose(line) && line.weight > 60)) {
-            kept(BlockKind::ListItem, "list item of the article")
-        } else {
-            dropped("link or list entry")
+}
+
+impl Place<'_> {
+    fn decide(&self, i: usize, line: &Line<'_>) -> Fate {
+        let kept = |kind, reason| Fate { kind, kept: true, reason };
+        let (Some(first), Some(last)) = (self.first_prose, self.last_prose) else {
+            return dropped("no sentence near it");
         };
-    }
-    if line.text.starts_with('#') && line.weight <= LABEL_WEIGHT {
-        return kept(BlockKind::Heading, "heading");
-    }
-    let asks = line.text.ends_with(['?', '!', '？', '！'])
-        && line.weight <= 90
-        && !line.text.starts_with(['„', '“', '"', '»', '「', '”'])
-        && next.is_some_and(|n| is_prose(n) && n.weight > 2 * line.weight);
-    if asks && i > first {
-        return kept(BlockKind::Heading, "heading");
-    }
-    if is_prose(line) {
-        return kept(BlockKind::Paragraph, "paragraph");
-    }
-    if line.hint.heading.is_some() && i > first && i < last {
-        return kept(BlockKind::Heading, "heading");
-    }
-    if i > last {
-        // A file that breaks off in the middle of a sentence.
-        let follows = previous.is_some_and(is_prose);
-        return if follows && line.weight > 60 && next.is_none() {
-            kept(BlockKind::Paragraph, "paragraph, cut off at the end of the file")
+        let previous = i.checked_sub(1).and_then(|p| self.lines.get(p));
+        let next = self.lines.get(i + 1);
+        let share = self.topic.share(line.text, is_prose(line));
+        if line.bullet {
+            return if self.belongs_to_list(i) || (is_prose(line) && line.weight > 60) {
+                kept(BlockKind::ListItem, "list item of the article")
+            } else {
+                dropped("link or list entry")
+            };
+        }
+        if self.markdown && line.text.starts_with('#') && line.weight <= LABEL_WEIGHT {
+            return kept(BlockKind::Heading, "heading");
+        }
+        let asks = line.text.ends_with(['?', '!', '？', '！'])
+            && line.weight <= 90
+            && !line.text.starts_with(['„', '“', '"', '»', '「', '”', '‘', '’'])
+            && next.is_some_and(|n| is_prose(n) && n.weight > 2 * line.weight);
+        if asks && i > first {
+            return kept(BlockKind::Heading, "heading");
+        }
+        if is_prose(line) {
+            return kept(BlockKind::Paragraph, "paragraph");
+        }
+        if line.hint.heading.is_some() && i > first && i < last {
+            return kept(BlockKind::Heading, "heading");
+        }
+        let opens_list = next.is_some_and(|n| n.bullet)
+            && line.text.ends_with([':', '：', ',', '—', '–'])
+            && i > first;
+        if opens_list {
+            return kept(BlockKind::Paragraph, "introduces a list");
+        }
+        if i > last {
+            // A file that breaks off in the middle of a sentence.
+            let follows = previous.is_some_and(|p| is_prose(p) || p.bullet)
+                || (i == last + 2 && previous.is_some_and(|p| p.sentence));
+            return if i == last + 1 && line.sentence && line.weight >= 12 {
+                kept(BlockKind::Paragraph, "short paragraph")
+            } else if follows && line.weight > 60 && (next.is_none() || breaks_off(line)) {
+                kept(BlockKind::Paragraph, "paragraph, cut off at the end of the file")
+            } else {
+                dropped("label after the last paragraph")
+            };
+        }
+        if i < first {
+            let bare = line.lower.trim_matches(|c: char| !c.is_alphanumeric());
+            let said = phrases::OPENINGS.contains(&bare)
+                || (line.weight >= 25 && share.shared >= 1)
+                || line.hint.heading.is_some();
+            let deck = line.weight >= 40 && share.is_related();
+            let before_text = next.is_some_and(|n| is_prose(n) || n.sentence);
+            return if is_label(line) && ((said && before_text) || deck) {
+                kept(BlockKind::Heading, "heading before the first paragraph")
+            } else {
+                dropped("label before the article")
+            };
+        }
+        if line.sentence && line.weight >= 6 {
+            return kept(BlockKind::Paragraph, "short paragraph");
+        }
+        // Between paragraphs: a heading is followed by text.
+        let headed = next.is_some_and(|n| is_prose(n) || n.sentence || n.bullet);
+        if headed && is_label(line) && line.weight >= 6 {
+            kept(BlockKind::Heading, "heading")
+        } else if line.weight > LABEL_WEIGHT || (share.shared >= 3 && line.weight > 45) {
+            kept(BlockKind::Paragraph, "paragraph without a full stop")
         } else {
-            dropped("label after the last paragraph")
-        };
+            dropped("label between paragraphs")
+        }
     }
-    if i < first {
-        return if next.is_some_and(is_prose) && line.weight >= 6 && is_label(line) {
-            kept(BlockKind::Heading, "heading before the first paragraph")
-        } else {
-            dropped("label before the article")
-        };
-    }
-    if line.sentence && line.weight >= 6 {
-        return kept(BlockKind::Paragraph, "short paragraph");
-    }
-    if line.weight > LABEL_WEIGHT {
-        return kept(BlockKind::Paragraph, "paragraph without a full stop");
-    }
-    // Between paragraphs: a heading is followed by text.
-    if next.is_some_and(|n| is_prose(n) || n.sentence) && line.weight >= 6 {
-        kept(BlockKind::Heading, "heading")
-    } else {
-        dropped("label between paragraphs")
+
+    /// Whether a list entry stands in a list that the article introduces, or speaks of its topic
+    /// in the midst of it.
+    fn belongs_to_list(&self, i: usize) -> bool {
+        let head = (1..=12)
+            .filter_map(|back| self.lines.get(i.checked_sub(back)?))
+            .find(|line| !line.bullet);
+        let introduced = head.is_some_and(|line| {
+            line.text.ends_with([':', '：', ',', '—'])
+                || line.hint.heading.is_some()
+                || (!line.sentence && self.topic.share(line.text, false).shared >= 1)
+        });
+        let list = |j: &usize| self.lines.get(*j).is_some_and(|l| l.bullet);
+        let start = (0..i).rev().take_while(list).last().unwrap_or(i);
+        let items = self.lines.iter().skip(start).take_while(|l| l.bullet).take(20);
+        let share = items
+            .map(|l| self.topic.share(l.text, is_prose(l)))
+            .fold(Share::default(), |a, b| a + b);
+        let between = self.first_prose.is_some_and(|f| i > f)
+            && self.last_prose.is_some_and(|l| i < l)
+            && head.is_some_and(|line| is_prose(line) || is_label(line));
+        (introduced && self.first_prose.is_some_and(|f| i > f)) || (between && share.is_related())
     }
 }
 
@@ -368,7 +516,8 @@ fn find_title(lines: &[Line<'_>]) -> Option<usize> {
         return Some(markdown);
     }
     let first_prose = lines.iter().position(|l| is_prose(l) && l.weight > 90)?;
-    lines
+    let topic = Topic::of(lines.iter().filter(|l| is_prose(l)).map(|l| l.text));
+    let candidates: Vec<(usize, &Line<'_>, Share)> = lines
         .iter()
         .take(first_prose)
         .enumerate()
@@ -380,18 +529,55 @@ fn find_title(lines: &[Line<'_>]) -> Option<usize> {
                 && !l.truncated
                 && !l.text.ends_with(['.', '。', '।', ':', '：'])
                 && !is_metadata(l)
+                && !is_widget(l)
                 && !addresses_reader(l)
                 && !ends_article(l)
         })
-        // Of several labels the heaviest is the title; navigation words are short.
-        .max_by_key(|(i, l)| (l.weight, usize::MAX - i))
-        .map(|(i, _)| i)
+        .map(|(i, l)| (i, l, topic.share(l.text, false)))
+        .collect();
+    // The first that speaks of what the text speaks of; else the heaviest, since navigation
+    // words are short.
+    candidates
+        .iter()
+        .find(|(_, l, s)| l.weight >= 30 && s.shared >= 2 && s.shared * 4 >= s.all)
+        .or_else(|| {
+            candidates.iter().max_by_key(|(i, l, s)| (s.shared.min(2), l.weight, usize::MAX - i))
+        })
+        .map(|(i, ..)| *i)
 }
 
 /// Whether a line is the title again, alone or with the site's name.
 fn repeats_title(line: &Line<'_>, title: &Line<'_>) -> bool {
     let enough = title.key.chars().count() >= 6;
     enough && line.weight <= title.weight + 60 && line.key.contains(&title.key)
+}
+
+/// Whether a line names the article by its title, as invitations to comment or share do. An
+/// article's own text never says its headline again word for word.
+fn quotes_title(line: &Line<'_>, title: &Line<'_>) -> bool {
+    title.weight >= 30 && line.key != title.key && line.key.contains(&title.key)
+}
+
+/// Lines that quote the same long text: a site's standing texts name the article so even where
+/// the page's title is missing.
+fn quoting_alike(lines: &[Line<'_>]) -> Vec<usize> {
+    const QUOTES: &[char] = &['"', '„', '“', '”', '»', '«', '「', '」', '『', '』'];
+    let mut by_quote: HashMap<String, Vec<usize>> = HashMap::new();
+    for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.weight > 60) {
+        let mut quotes: Vec<String> = line
+            .text
+            .split(QUOTES)
+            .skip(1)
+            .step_by(2)
+            .filter(|quote| weight(quote) >= 30)
+            .map(line_key)
+            .collect();
+        quotes.dedup();
+        for quote in quotes {
+            by_quote.entry(quote).or_default().push(i);
+        }
+    }
+    by_quote.into_values().filter(|lines| lines.len() > 1).flatten().collect()
 }
 
 /// Headlines of other articles: lines that stand there twice, once with a site's name behind them.
@@ -418,51 +604,112 @@ fn captioned_headlines(lines: &[Line<'_>], title: Option<usize>) -> Vec<usize> {
     found
 }
 
-/// The index of the first line after the article.
-fn article_end(
+/// What stands between the article's lines and after them.
+struct Boxes {
+    /// Lines of boxes in the article's middle.
+    inner: Vec<std::ops::Range<usize>>,
+    /// The first line after the article.
+    end: usize,
+}
+
+impl Boxes {
+    fn holds(&self, i: usize) -> bool {
+        self.inner.iter().any(|b| b.contains(&i))
+    }
+
+    fn find(
+        lines: &[Line<'_>],
+        fates: &[Option<Fate>],
+        prose: &[usize],
+        captioned: &[usize],
+    ) -> Self {
+        let weight_before = |i: usize| -> usize {
+            prose
+                .iter()
+                .take_while(|p| **p < i)
+                .filter_map(|p| lines.get(*p))
+                .map(|l| l.weight)
+                .sum()
+        };
+        let total = weight_before(usize::MAX);
+        let mut inner: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut i = 0;
+        while let Some(line) = lines.get(i) {
+            let hard = captioned.contains(&i);
+            let soft = ends_article(line)
+                && !fates.get(i).is_some_and(|f| f.as_ref().is_some_and(|f| f.kept));
+            if !(hard || soft) {
+                i += 1;
+                continue;
+            }
+            let before = weight_before(i);
+            let enough = before >= 200 && before * 5 >= total.min(6_000);
+            if hard && enough {
+                return Self { inner, end: i };
+            }
+            let resumed = if enough { resumes(lines, fates, prose, i) } else { Some(i + 1) };
+            match resumed {
+                Some(at) => {
+                    inner.push(i..at);
+                    i = at;
+                }
+                None => return Self { inner, end: i },
+            }
+        }
+        Self { inner, end: lines.len() }
+    }
+}
+
+/// Whether a label and a headline stand in one line: "Lesen Sie auch: …".
+fn is_link(line: &Line<'_>) -> bool {
+    line.text
+        .split_once([':', '：', '】', '丨'])
+        .is_some_and(|(_, headline)| weight(headline.trim()) >= 20)
+}
+
+/// Where the article goes on after a box that begins at `label`: at text that speaks of what the
+/// article has spoken of so far. `None` if it doesn't.
+fn resumes(
     lines: &[Line<'_>],
     fates: &[Option<Fate>],
     prose: &[usize],
-    captioned: &[usize],
-) -> usize {
-    let total: usize = prose.iter().filter_map(|i| lines.get(*i)).map(|l| l.weight).sum();
-    for (i, line) in lines.iter().enumerate() {
-        let before: usize =
-            prose.iter().filter(|p| **p < i).filter_map(|p| lines.get(*p)).map(|l| l.weight).sum();
-        let enough = before >= 200 && before * 5 >= total.min(6_000);
-        if !enough {
-            continue;
-        }
-        if captioned.contains(&i) || (ends_article(line) && !continues(lines, fates, i)) {
-            return i;
-        }
+    label: usize,
+) -> Option<usize> {
+    let before = prose.iter().take_while(|p| **p < label).filter_map(|p| lines.get(*p));
+    let topic = Topic::of(before.map(|l| l.text));
+    let next_label = (label + 1..lines.len())
+        .find(|i| lines.get(*i).is_some_and(ends_article))
+        .unwrap_or(lines.len());
+    let stretch: Vec<usize> = prose
+        .iter()
+        .copied()
+        .filter(|i| *i > label && *i < next_label)
+        .filter(|i| lines.get(*i).is_some_and(|l| !l.truncated && !l.bullet))
+        .collect();
+    let first = *stretch.first()?;
+    let share = stretch
+        .iter()
+        .filter_map(|i| lines.get(*i))
+        .map(|l| topic.share(l.text, false))
+        .fold(Share::default(), |a, b| a + b);
+    let weight: usize = stretch.iter().filter_map(|i| lines.get(*i)).map(|l| l.weight).sum();
+    if !share.goes_on() || weight < 60 {
+        return None;
     }
-    lines.len()
-}
-
-/// Whether the article goes on after a box in its middle: at least two sound paragraphs in a row
-/// follow within a few lines, and no further label of the kind that ends articles.
-fn continues(lines: &[Line<'_>], fates: &[Option<Fate>], label: usize) -> bool {
-    let sound = |i: usize| {
-        lines.get(i).is_some_and(|l| is_prose(l) && !l.truncated && l.weight > 90 && !l.bullet)
-            && fates.get(i).is_some_and(Option::is_none)
-    };
-    let open = |i: &usize| fates.get(*i).is_some_and(Option::is_none);
-    let next = (label + 1..lines.len()).find(open);
-    // "Lesen Sie auch: …" in one line is a link between two paragraphs.
-    let link = lines.get(label).is_some_and(|l| {
-        l.text.split_once([':', '：']).is_some_and(|(_, headline)| weight(headline) >= 20)
-    });
-    if link && next.is_some_and(sound) {
-        return true;
+    let line = lines.get(label)?;
+    if is_link(line) && first - label <= 4 {
+        return Some(label + 1);
     }
-    let within = (label + 1..label + 7).find(|i| sound(*i) && sound(*i + 1));
-    within.is_some_and(|at| {
-        let rest: usize = (at..lines.len()).filter(|i| sound(*i)).count();
-        let boxes =
-            lines.iter().skip(label + 1).take(at - label).filter(|l| ends_article(l)).count();
-        rest >= 3 && boxes == 0
-    })
+    // Short sentences and a question right before the first long text belong to it.
+    let open = |i: usize| fates.get(i).is_some_and(Option::is_none);
+    let mut at = first;
+    while at > label + 1
+        && open(at - 1)
+        && lines.get(at - 1).is_some_and(|l| l.sentence && !l.bullet && !l.truncated)
+    {
+        at -= 1;
+    }
+    Some(at)
 }
 
 /// Lines of Markdown's front matter, `---` to `---`.

@@ -8,6 +8,7 @@ pub mod offsets;
 mod phrases;
 pub mod read;
 pub mod segment;
+mod topic;
 
 use serde::{Deserialize, Serialize};
 
