@@ -151,6 +151,10 @@ fn has_bullet(text: &str) -> bool {
     if number.len() < text.len() && number.starts_with([')', '）']) {
         return true;
     }
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    if (1..=2).contains(&digits) && number.starts_with(". ") && !ends_sentence(text) {
+        return dates::find(text).is_none();
+    }
     let mut chars = text.chars();
     match chars.next() {
         Some('-' | '–' | '•' | '*' | '·' | '▪' | '■' | '●' | '►' | '▶' | '»' | '>' | '›' | '+') => {
@@ -172,9 +176,55 @@ fn ends_article(line: &Line<'_>) -> bool {
     let limit = if is_link(line) { 200 } else { 60 };
     (line.weight <= limit
         && phrases::END.iter().any(|p| {
-            lower.starts_with(p) && (!line.sentence || line.weight <= p.chars().count() * 3 + 12)
+            lower.strip_prefix(p).is_some_and(|rest| {
+                rest.trim_start().starts_with([':', '：', '】', '丨', '|'])
+                    || !line.sentence
+                    || line.weight <= p.chars().count() * 3 + 12
+            })
         }))
         || (line.weight <= 36 && phrases::END_CHINESE_ENDINGS.iter().any(|p| label.ends_with(p)))
+}
+
+/// Whether a line speaks to somebody outside quotation marks, as a site does to its readers.
+/// Interviews ask their partner, so questions don't count.
+fn speaks_to_reader(line: &Line<'_>) -> bool {
+    const QUOTES: &[char] = &['"', '„', '“', '”', '»', '«', '「', '」', '『', '』', '‘', '’', '\''];
+    if line.text.ends_with(['?', '？']) {
+        return false;
+    }
+    line.text.split(QUOTES).step_by(2).any(|outside| {
+        let words: Vec<&str> = outside.split_whitespace().collect();
+        let address =
+            |word: &str| ["Sie", "Ihnen", "Ihre", "Ihren", "Ihrem", "Ihrer", "Ihr"].contains(&word);
+        let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+        // A capital "Sie" that begins no sentence is the polite you.
+        let polite = words.windows(2).any(|pair| match pair {
+            [before, word] => {
+                address(&bare(word)) && before.ends_with(|c: char| c.is_lowercase() || c == ',')
+            }
+            _ => false,
+        });
+        polite
+            || outside.contains(['您', '你'])
+            || words.iter().any(|w| {
+                let word = bare(w);
+                ["du", "dein", "deine", "deinen", "dich", "dir", "euch"]
+                    .contains(&word.to_lowercase().as_str())
+                    || ["আপনি", "আপনার", "আপনাকে", "আপনাদের", "আপনিও"].iter().any(|p| w.starts_with(p))
+            })
+    })
+}
+
+/// Whether a label begins the readers' comments.
+fn begins_comments(line: &Line<'_>) -> bool {
+    const WORDS: &[&str] =
+        &["kommentar", "comment", "মন্তব্য", "评论", "評論", "留言", "leserbrief", "netiquette"];
+    WORDS.iter().any(|w| line.lower.contains(w))
+}
+
+/// The line before the list that the line at `i` is in.
+fn list_head<'a>(lines: &'a [Line<'a>], i: usize) -> Option<&'a Line<'a>> {
+    (1..=12).filter_map(|back| lines.get(i.checked_sub(back)?)).find(|line| !line.bullet)
 }
 
 fn addresses_reader(line: &Line<'_>) -> bool {
@@ -183,6 +233,7 @@ fn addresses_reader(line: &Line<'_>) -> bool {
     if phrases::LABELS.contains(&bare)
         || (line.weight <= 330 && phrases::BEGINNINGS.iter().any(|p| lower.starts_with(p)))
         || (!is_prose(line) && phrases::CREDITS.iter().any(|p| line.lower.ends_with(p)))
+        || (line.weight <= 150 && phrases::PICTURE_CREDITS.iter().any(|p| bare.ends_with(p)))
         || (line.weight <= 400 && has_mail_address(line.text))
     {
         return true;
@@ -370,6 +421,7 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
     let own: Vec<usize> = prose.iter().copied().filter(inside).collect();
     let place = Place {
         lines,
+        title,
         topic: Topic::of(own.iter().filter_map(|i| lines.get(*i)).map(|l| l.text)),
         markdown: source.markup == Markup::Markdown,
         first_prose: own.first().copied(),
@@ -400,6 +452,7 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
 /// What decides a line that nothing speaks against: where it stands.
 struct Place<'a> {
     lines: &'a [Line<'a>],
+    title: Option<usize>,
     topic: Topic,
     markdown: bool,
     first_prose: Option<usize>,
@@ -415,6 +468,15 @@ impl Place<'_> {
         let previous = i.checked_sub(1).and_then(|p| self.lines.get(p));
         let next = self.lines.get(i + 1);
         let share = self.topic.share(line.text, is_prose(line));
+        if self.title.is_some_and(|title| i < title) {
+            return dropped("before the title");
+        }
+        if line.weight <= 250 && speaks_to_reader(line) && !share.is_related() {
+            return dropped("addresses the site's readers");
+        }
+        if line.truncated && line.weight < 60 && !share.is_related() {
+            return dropped("teaser");
+        }
         if line.bullet {
             return if self.belongs_to_list(i) || (is_prose(line) && line.weight > 60) {
                 kept(BlockKind::ListItem, "list item of the article")
@@ -486,9 +548,7 @@ impl Place<'_> {
     /// Whether a list entry stands in a list that the article introduces, or speaks of its topic
     /// in the midst of it.
     fn belongs_to_list(&self, i: usize) -> bool {
-        let head = (1..=12)
-            .filter_map(|back| self.lines.get(i.checked_sub(back)?))
-            .find(|line| !line.bullet);
+        let head = list_head(self.lines, i);
         let introduced = head.is_some_and(|line| {
             line.text.ends_with([':', '：', ',', '—'])
                 || line.hint.heading.is_some()
@@ -515,7 +575,8 @@ fn find_title(lines: &[Line<'_>]) -> Option<usize> {
     if let Some(markdown) = lines.iter().position(|l| l.text.starts_with("# ")) {
         return Some(markdown);
     }
-    let first_prose = lines.iter().position(|l| is_prose(l) && l.weight > 90)?;
+    let first_prose =
+        lines.iter().position(|l| is_prose(l) && l.weight > 90 && !addresses_reader(l))?;
     let topic = Topic::of(lines.iter().filter(|l| is_prose(l)).map(|l| l.text));
     let candidates: Vec<(usize, &Line<'_>, Share)> = lines
         .iter()
@@ -535,11 +596,18 @@ fn find_title(lines: &[Line<'_>]) -> Option<usize> {
         })
         .map(|(i, l)| (i, l, topic.share(l.text, false)))
         .collect();
-    // The first that speaks of what the text speaks of; else the heaviest, since navigation
-    // words are short.
-    candidates
-        .iter()
-        .find(|(_, l, s)| l.weight >= 30 && s.shared >= 2 && s.shared * 4 >= s.all)
+    // The first of those that speak most of what the text speaks of; if none does, the heaviest,
+    // since navigation words are short.
+    let kinship = |share: &Share| match share.shared {
+        0 | 1 => 0,
+        shared if shared * 2 >= share.all => 2,
+        shared if shared * 4 >= share.all => 1,
+        _ => 0,
+    };
+    let best = candidates.iter().map(|(.., s)| kinship(s)).max().unwrap_or(0);
+    let first_kin =
+        candidates.iter().find(|(_, l, s)| best > 0 && kinship(s) == best && l.weight >= 30);
+    first_kin
         .or_else(|| {
             candidates.iter().max_by_key(|(i, l, s)| (s.shared.min(2), l.weight, usize::MAX - i))
         })
@@ -593,7 +661,8 @@ fn captioned_headlines(lines: &[Line<'_>], title: Option<usize>) -> Vec<usize> {
             continue;
         };
         let key = line_key(headline);
-        if let Some(original) = by_key.get(key.as_str()).filter(|o| key.len() > 8 && **o != i)
+        if let Some(original) =
+            by_key.get(key.as_str()).filter(|o| weight(headline) >= 24 && **o != i)
             && Some(*original) != title
         {
             found.extend([i, *original]);
@@ -677,36 +746,61 @@ fn resumes(
 ) -> Option<usize> {
     let before = prose.iter().take_while(|p| **p < label).filter_map(|p| lines.get(*p));
     let topic = Topic::of(before.map(|l| l.text));
-    let next_label = (label + 1..lines.len())
-        .find(|i| lines.get(*i).is_some_and(ends_article))
-        .unwrap_or(lines.len());
-    let stretch: Vec<usize> = prose
-        .iter()
-        .copied()
-        .filter(|i| *i > label && *i < next_label)
-        .filter(|i| lines.get(*i).is_some_and(|l| !l.truncated && !l.bullet))
-        .collect();
-    let first = *stretch.first()?;
-    let share = stretch
-        .iter()
-        .filter_map(|i| lines.get(*i))
-        .map(|l| topic.share(l.text, false))
-        .fold(Share::default(), |a, b| a + b);
-    let weight: usize = stretch.iter().filter_map(|i| lines.get(*i)).map(|l| l.weight).sum();
-    if !share.goes_on() || weight < 60 {
-        return None;
-    }
-    let line = lines.get(label)?;
-    if is_link(line) && first - label <= 4 {
+    // A box of one line ends with it.
+    if lines.get(label).is_some_and(is_link)
+        && prose.contains(&(label + 1))
+        && lines.get(label + 1).is_some_and(|l| !l.truncated && !l.bullet && l.weight > 90)
+    {
         return Some(label + 1);
     }
-    // Short sentences and a question right before the first long text belong to it.
+    let mut from = label;
+    let first = loop {
+        let until = (from + 1..lines.len())
+            .find(|i| lines.get(*i).is_some_and(ends_article))
+            .unwrap_or(lines.len());
+        // Below comments and their rules there is nothing of the article any more.
+        if lines.get(from).is_some_and(begins_comments) {
+            return None;
+        }
+        let stretch: Vec<usize> = prose
+            .iter()
+            .copied()
+            .filter(|i| *i > from && *i < until)
+            .filter(|i| lines.get(*i).is_some_and(|l| !l.truncated && !l.bullet))
+            .collect();
+        let of_stretch = || stretch.iter().filter_map(|i| lines.get(*i));
+        let share =
+            of_stretch().map(|l| topic.share(l.text, false)).fold(Share::default(), |a, b| a + b);
+        let stated = |i: &usize| {
+            lines
+                .get(*i)
+                .is_some_and(|l| l.weight > 130 || !l.text.ends_with(['?', '!', '？', '！']))
+        };
+        if let Some(first) = stretch.iter().copied().find(stated)
+            && share.goes_on()
+            && of_stretch().map(|l| l.weight).sum::<usize>() >= 60
+        {
+            break first;
+        }
+        if until == lines.len() {
+            return None;
+        }
+        from = until;
+    };
+    if lines.get(from).is_some_and(is_link) && first - from <= 4 {
+        return Some(from + 1);
+    }
+    // Short sentences, a list and a question right before the first long text belong to it.
     let open = |i: usize| fates.get(i).is_some_and(Option::is_none);
+    let belongs = |i: usize| {
+        lines.get(i).is_some_and(|l| {
+            (l.sentence && !l.bullet && !l.truncated)
+                || breaks_off(l)
+                || (l.bullet && list_head(lines, i).is_some_and(breaks_off))
+        })
+    };
     let mut at = first;
-    while at > label + 1
-        && open(at - 1)
-        && lines.get(at - 1).is_some_and(|l| l.sentence && !l.bullet && !l.truncated)
-    {
+    while at > from + 1 && open(at - 1) && belongs(at - 1) {
         at -= 1;
     }
     Some(at)
