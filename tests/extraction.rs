@@ -72,3 +72,10 @@ fn articles_of_many_sites_are_kept_and_the_rest_is_dropped() {
     let (kept, dropped, told) = score("extraction", 24);
     assert!(kept >= 0.98 && dropped >= 0.95, "{told}");
 }
+
+/// Pages that were written apart and looked at only once the rules were done.
+#[test]
+fn articles_of_unseen_sites_are_kept_and_the_rest_is_dropped() {
+    let (kept, dropped, told) = score("extraction-unseen", 18);
+    assert!(kept >= 0.98 && dropped >= 0.95, "{told}");
+}

@@ -171,6 +171,14 @@ fn is_label(line: &Line<'_>) -> bool {
 
 /// A label that begins the part after the article.
 fn ends_article(line: &Line<'_>) -> bool {
+    // "留言 36 則", "17 Kommentare"
+    if line.weight <= 40
+        && begins_comments(line)
+        && line.text.chars().any(char::is_numeric)
+        && !line.sentence
+    {
+        return true;
+    }
     let lower = line.lower.trim_start_matches(|c: char| !c.is_alphanumeric());
     let label = lower.trim_end_matches([':', '：', '!', '.', ' ']);
     let limit = if is_link(line) { 200 } else { 60 };
@@ -296,6 +304,7 @@ fn is_widget(line: &Line<'_>) -> bool {
         && (words.all(|w| SITES.contains(&w))
             || letters * 3 < line.text.chars().filter(|c| !c.is_whitespace()).count()
             || (parts >= 3 && !line.sentence)
+            || (line.text.matches(['\u{3000}', '\u{2003}']).count() >= 3 && !line.sentence)
             || line.text.matches(" / ").count() >= 2
             || line.text.matches(" › ").count() + line.text.matches(" > ").count() >= 1
             || (line.text.starts_with('#')
@@ -418,7 +427,8 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
         .collect();
     let boxes = Boxes::find(lines, &fates, &prose, &captioned);
     let inside = |i: &usize| *i < boxes.end && !boxes.holds(*i);
-    let own: Vec<usize> = prose.iter().copied().filter(inside).collect();
+    let mut own: Vec<usize> = prose.iter().copied().filter(inside).collect();
+    drop_strangers(lines, &mut own);
     let place = Place {
         lines,
         title,
@@ -447,6 +457,46 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
             }
         })
         .collect()
+}
+
+/// Takes from the end of the prose what is about something else: teasers below headlines of other
+/// articles, two at least, and what a paper says of its authors.
+fn drop_strangers(lines: &[Line<'_>], own: &mut Vec<usize>) {
+    let kept = own.clone();
+    let topic = |up_to: usize| {
+        let before = kept.iter().take(up_to).filter_map(|i| lines.get(*i));
+        Topic::of(before.map(|l| l.text))
+    };
+    let of_author = |line: &Line<'_>| phrases::OF_AUTHORS.iter().any(|p| line.lower.contains(p));
+    let is_teaser = |at: usize| {
+        let topic = topic(at);
+        let strange = |line: &Line<'_>| topic.share(line.text, false).shared == 0;
+        let text = kept.get(at).and_then(|i| lines.get(*i));
+        let headline = kept.get(at).and_then(|i| lines.get(i.checked_sub(1)?));
+        text.zip(headline).is_some_and(|(text, headline)| {
+            text.weight <= 250
+                && !headline.sentence
+                && !headline.bullet
+                && !is_link(headline)
+                && (20..text.weight).contains(&headline.weight)
+                && strange(text)
+                && strange(headline)
+        })
+    };
+    let mut end = kept.len();
+    while end > 3 {
+        let last = kept.get(end - 1).and_then(|i| lines.get(*i));
+        if last.is_some_and(|l| l.weight <= 250 && of_author(l)) {
+            end -= 1;
+            continue;
+        }
+        let teasers = (3..end).rev().take_while(|at| is_teaser(*at)).count();
+        if teasers >= 2 {
+            end -= teasers;
+        }
+        break;
+    }
+    own.truncate(end);
 }
 
 /// What decides a line that nothing speaks against: where it stands.
@@ -493,6 +543,9 @@ impl Place<'_> {
             && next.is_some_and(|n| is_prose(n) && n.weight > 2 * line.weight);
         if asks && i > first {
             return kept(BlockKind::Heading, "heading");
+        }
+        if is_prose(line) && i > last {
+            return dropped("about something else than the article");
         }
         if is_prose(line) {
             return kept(BlockKind::Paragraph, "paragraph");

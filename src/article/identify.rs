@@ -116,8 +116,9 @@ fn identify(text: &str) -> Identified {
     if count.letters == 0 {
         return Identified::Unknown;
     }
-    // Kana and Hangul decide before Han does: Japanese is full of Chinese characters.
-    if count.kana * 12 > count.han + count.kana && count.kana > 1 {
+    // Kana and Hangul decide before Han does: Japanese is full of Chinese characters. (A title or
+    // a name in kana makes no Chinese article Japanese.)
+    if count.kana * 5 > count.han + count.kana && count.kana > 1 {
         return Identified::Other("Japanese".into());
     }
     if count.hangul * 3 > count.letters {
@@ -127,12 +128,62 @@ fn identify(text: &str) -> Identified {
     if count.han * 4 > count.letters - count.han && count.han >= 2 {
         return Identified::Source(chinese_script(text));
     }
-    match DETECTOR.detect_language_of(text) {
-        Some(lingua::Language::German) => Identified::Source(Language::German),
-        Some(lingua::Language::Bengali) => Identified::Source(Language::Bengali),
-        Some(lingua::Language::Chinese) => Identified::Source(chinese_script(text)),
-        Some(other) => Identified::Other(other.to_string()),
-        None => Identified::Unknown,
+    // Letters of Bengali's script that only Assamese has.
+    let assamese = text.chars().filter(|c| matches!(c, 'ৰ' | 'ৱ')).count();
+    if assamese >= 2 && assamese * 30 > count.letters {
+        return Identified::Other("Assamese".into());
+    }
+    match (DETECTOR.detect_language_of(text), Germanness::of(text)) {
+        // Names decide too much in short texts: function words must agree.
+        (Some(lingua::Language::German), Germanness::No) => Identified::Other("English".into()),
+        (Some(lingua::Language::German), Germanness::Unlikely) => Identified::Unknown,
+        (Some(lingua::Language::German), _) => Identified::Source(Language::German),
+        (Some(lingua::Language::Dutch | lingua::Language::Danish), Germanness::Yes) => {
+            Identified::Source(Language::German)
+        }
+        (Some(lingua::Language::Bengali), _) => Identified::Source(Language::Bengali),
+        (Some(lingua::Language::Chinese), _) => Identified::Source(chinese_script(text)),
+        (Some(other), _) => Identified::Other(other.to_string()),
+        (None, _) => Identified::Unknown,
+    }
+}
+
+/// What function words say of a text in Latin letters.
+enum Germanness {
+    Yes,
+    Maybe,
+    /// Too few German function words for so many words.
+    Unlikely,
+    /// More English ones.
+    No,
+}
+
+impl Germanness {
+    fn of(text: &str) -> Self {
+        const GERMAN: &[&str] = &[
+            "der", "die", "das", "den", "dem", "des", "und", "ist", "nicht", "von", "mit", "auf",
+            "ein", "eine", "einen", "einem", "einer", "im", "zu", "für", "fuer", "sich", "bei",
+            "nach", "wird", "werden", "wurde", "hat", "haben", "aus", "an", "als", "zum", "zur",
+            "am", "vom", "es", "er", "sie", "war", "sind", "oder", "auch", "über", "ueber", "dass",
+            "noch", "nur", "gegen", "kein", "keine", "wie", "so", "vor", "durch", "um",
+        ];
+        const ENGLISH: &[&str] = &[
+            "the", "of", "and", "to", "with", "is", "that", "by", "for", "on", "it", "from", "are",
+        ];
+        let (mut german, mut english, mut words) = (0, 0, 0);
+        for word in text.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).take(500) {
+            let word = word.to_lowercase();
+            words += 1;
+            german += usize::from(GERMAN.contains(&word.as_str()));
+            english += usize::from(ENGLISH.contains(&word.as_str()));
+        }
+        match words {
+            _ if english > german => Self::No,
+            0..8 => Self::Maybe,
+            _ if german * 7 >= words => Self::Yes,
+            _ if german * 12 < words => Self::Unlikely,
+            _ => Self::Maybe,
+        }
     }
 }
 

@@ -58,13 +58,82 @@ fn marker(text: &str, source: &Source, block: &Block) -> usize {
 
 /// Whether what follows a closed quotation only says who spoke: 他說。 তিনি বলেন।
 fn says_who(rest: &str, language: Language) -> bool {
-    let (limit, verbs): (usize, &[&str]) = match language {
-        Language::Bengali => (40, &["বলেন", "বলেছেন", "জানান", "জানিয়েছেন", "জানিয়েছেন"]),
-        _ => (12, &["說", "说", "稱", "称", "表示", "問", "问", "道"]),
+    if language == Language::Bengali {
+        const VERBS: &[&str] = &[
+            "বলেন",
+            "বলেছেন",
+            "বললেন",
+            "বলেছিলেন",
+            "বলে",
+            "জানান",
+            "জানালেন",
+            "জানিয়েছেন",
+            "জানিয়েছেন",
+            "প্রশ্ন",
+        ];
+        let clause: String = rest.chars().take_while(|c| !is_stop(*c, language)).take(61).collect();
+        let mut words = clause.split_whitespace();
+        return clause.chars().count() <= 60
+            && !clause.contains(',')
+            && (words.clone().take(2).any(|w| VERBS.contains(&w))
+                || words.next_back().is_some_and(|w| VERBS.contains(&w)));
+    }
+    const VERBS: &[&str] =
+        &["說", "说", "稱", "称", "表示", "問", "问", "道", "指出", "強調", "强调"];
+    // 教練說，「…」 goes on with the quotation.
+    let clause: String = rest
+        .chars()
+        .take_while(|c| !is_stop(*c, language) && !matches!(c, '，' | ',' | '：' | ':'))
+        .take(31)
+        .collect();
+    let next: String = rest.chars().skip(clause.chars().count()).take(2).collect();
+    let ends = next.is_empty()
+        || next.starts_with(|c| is_stop(c, language))
+        || next.ends_with(['「', '“', '『', '"']);
+    let length = clause.chars().count();
+    length <= 30 && ends && VERBS.iter().any(|v| clause.trim_end().ends_with(v))
+}
+
+/// Whether the stop stands in brackets or in a book's title that the sentence opened: 《快跑！》,
+/// （詳見第三版。）.
+fn is_inside(before: &str, marks: &str) -> bool {
+    let opened = |open: char, close: char| {
+        let count = |c| before.matches(c).count();
+        count(open) > count(close)
     };
-    let clause: String =
-        rest.chars().take_while(|c| !is_stop(*c, language)).take(limit + 1).collect();
-    clause.chars().count() <= limit && verbs.iter().any(|v| clause.trim_end().ends_with(v))
+    if opened('《', '》') || opened('〈', '〉') {
+        return true;
+    }
+    // A bracket that the sentence opens after its first words belongs to it whole.
+    let bracket = [('（', '）'), ('(', ')')].into_iter().any(|(open, close)| {
+        opened(open, close) && before.split(open).next().is_some_and(|lead| !lead.trim().is_empty())
+    });
+    bracket
+        || (opened('「', '」')
+            && opened('『', '』')
+            && marks.contains('』')
+            && !marks.contains('」'))
+}
+
+/// Whether a quoted question or cry is a part of the sentence around it, rather than said by
+/// somebody: 高喊着“加油！”跑过终点, ছবি ‘তুমি কে?’ মুক্তি পাবে.
+fn is_mentioned(stop: &Stop<'_>) -> bool {
+    const PREDICATES: &[&str] = &["成", "是", "的", "引發", "引发", "已", "也", "曾", "這", "这"];
+    if !stop.stops.starts_with(['!', '?', '！', '？'])
+        || !stop.marks.ends_with(['”', '」', '’', '》'])
+    {
+        return false;
+    }
+    // The outermost of the quotations that end here.
+    let closers = stop.marks.chars().filter(|c| matches!(c, '”' | '」' | '’' | '』')).count();
+    let opened = stop.before.char_indices().rev().filter(|(_, c)| "“「‘『".contains(*c));
+    let Some((open, _)) = opened.take(closers).last() else { return false };
+    let lead = stop.before.get(..open).unwrap_or("").trim_end();
+    let spoken = lead.is_empty() || lead.ends_with([':', '：', ',', '，', '।', '。', '；']);
+    if lead.is_empty() {
+        return PREDICATES.iter().any(|p| stop.after.starts_with(p));
+    }
+    !spoken && stop.before.get(open..).is_some_and(|quote| quote.chars().count() <= 16)
 }
 
 /// The sentences of one paragraph, as byte ranges that cover it.
@@ -89,9 +158,13 @@ pub fn split(text: &str, language: Language) -> Vec<std::ops::Range<usize>> {
             end = next + n.len_utf8();
             chars.next();
         }
-        let (before, after) = (text.get(start..at).unwrap_or(""), text.get(end..).unwrap_or(""));
-        let closed = end > at + stops.len();
-        if is_boundary(before, &stops, closed, after, language) {
+        let stop = Stop {
+            before: text.get(recent(text, start, at)..at).unwrap_or(""),
+            marks: text.get(at..end).unwrap_or(""),
+            stops: &stops,
+            after: text.get(end..).unwrap_or(""),
+        };
+        if is_boundary(&stop, language) {
             pieces.extend(limited(text, start..end));
             start = end;
         }
@@ -106,7 +179,7 @@ fn is_stop(c: char, language: Language) -> bool {
     match c {
         '.' | '!' | '?' | '…' => true,
         '。' | '！' | '？' | '｡' | '．' => language.is_chinese(),
-        '।' | '॥' => language == Language::Bengali,
+        '।' | '॥' | '|' => language == Language::Bengali,
         _ => false,
     }
 }
@@ -115,7 +188,7 @@ fn is_stop(c: char, language: Language) -> bool {
 /// number of them came before.
 fn is_closer(c: char, sentence: &str) -> bool {
     match c {
-        '”' | '’' | ')' | '）' | '」' | '』' | ']' | '】' | '›' => true,
+        '”' | '’' | ')' | '）' | '」' | '』' | ']' | '】' | '›' | '》' | '〉' => true,
         '“' => sentence.contains('„'),
         '‘' => sentence.contains('‚'),
         '«' => sentence.contains('»'),
@@ -125,16 +198,48 @@ fn is_closer(c: char, sentence: &str) -> bool {
     }
 }
 
-fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: Language) -> bool {
+/// Where to begin looking back from `at`: at `start`, or later in text without end.
+fn recent(text: &str, start: usize, at: usize) -> usize {
+    const BYTES: usize = 3_000;
+    (start.max(at.saturating_sub(BYTES))..=at).find(|i| text.is_char_boundary(*i)).unwrap_or(at)
+}
+
+/// A place where a sentence may end.
+struct Stop<'a> {
+    /// The sentence up to it.
+    before: &'a str,
+    /// The stop or stops and what closes after them.
+    marks: &'a str,
+    /// The stops alone.
+    stops: &'a str,
+    /// The rest of the paragraph.
+    after: &'a str,
+}
+
+fn is_boundary(stop: &Stop<'_>, language: Language) -> bool {
+    let Stop { before, marks, stops, after } = *stop;
+    let closed = marks.len() > stops.len();
     let rest = after.trim_start();
     if rest.is_empty() {
         return true;
     }
+    // "1. …": the number of a point in running text.
+    let number = before.trim();
+    if !number.is_empty() && number.chars().count() <= 2 && number.chars().all(char::is_numeric) {
+        return false;
+    }
+    if language != Language::German && (is_inside(before, marks) || is_mentioned(stop)) {
+        return false;
+    }
     let spaced = after.starts_with(char::is_whitespace);
     let next = rest.chars().next().unwrap_or(' ');
-    if stops.contains(['。', '！', '？', '｡', '।', '॥']) {
-        if closed && says_who(rest, language) {
-            return false;
+    if closed && language != Language::German && says_who(rest, language) {
+        return false;
+    }
+    if stops.contains(['。', '！', '？', '｡', '।', '॥', '|']) {
+        // 。。。 is how some write an ellipsis.
+        if stops.chars().filter(|c| *c == '。').count() >= 3 {
+            return closed;
         }
         // A sentence may go on after its quotation: “…。”，并称…
         return !matches!(next, '，' | ',' | '、' | '；' | ';' | '：' | ':' | '—' | '–' | '-');
@@ -147,7 +252,8 @@ fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: L
         if stops.starts_with('…') {
             return closed;
         }
-        let initial = last.is_ascii_alphabetic() && is_initial(before);
+        let initial =
+            last.is_ascii_alphabetic() && (is_initial(before) || abbreviates_latin(before));
         let goes_on = matches!(next, '，' | ',' | '、');
         return !(number || latin || initial || goes_on);
     }
@@ -169,12 +275,12 @@ fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: L
     let strong = stops.contains(['!', '?']);
     match language {
         Language::Bengali => {
-            !abbreviates_bengali(before, stops)
-                && (strong || stops == "." || closed || stops.contains('…'))
+            !abbreviates_bengali(before, stops) && (strong || stops == "." || closed)
         }
         _ => {
             // A German sentence begins with a capital, a digit or an opening mark.
             let opens = next.is_uppercase()
+                || is_brand(rest)
                 || next.is_numeric()
                 || matches!(
                     next,
@@ -191,6 +297,32 @@ fn is_boundary(before: &str, stops: &str, closed: bool, after: &str, language: L
 /// After a closed quotation: `„…!“, sagte er` is handled by the comma; `„…!“ (lacht)` by this.
 fn attributes(rest: &str) -> bool {
     rest.starts_with('(')
+}
+
+/// A name written like iPhone or eBay may begin a sentence.
+fn is_brand(rest: &str) -> bool {
+    let mut chars = rest.chars();
+    chars.next().is_some_and(char::is_lowercase) && chars.next().is_some_and(char::is_uppercase)
+}
+
+/// Abbreviations of Latin names and titles in text of another script.
+fn abbreviates_latin(before: &str) -> bool {
+    let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
+    matches!(
+        word,
+        "Dr" | "Mr"
+            | "Mrs"
+            | "Ms"
+            | "Prof"
+            | "St"
+            | "No"
+            | "Inc"
+            | "Ltd"
+            | "Co"
+            | "vs"
+            | "Jr"
+            | "Sr"
+    )
 }
 
 fn last_word(before: &str) -> &str {
@@ -210,16 +342,16 @@ fn is_initial(before: &str) -> bool {
 
 /// German abbreviations after which a sentence goes on, in lower case without their last stop.
 const GERMAN: &[&str] = &[
-    "abb", "abs", "abt", "allg", "anm", "art", "aufl", "bd", "bes", "bsp", "bspw", "bzgl", "bzw",
-    "ca", "chr", "co", "dipl", "dr", "ebd", "ehem", "eigtl", "einschl", "engl", "entspr", "etc",
-    "evtl", "exkl", "fa", "ff", "fr", "frz", "gegr", "geb", "ges", "gest", "ggf", "hl", "hr",
-    "hrsg", "inkl", "ing", "insb", "jh", "jhd", "kap", "kath", "lt", "max", "med", "min", "mind",
-    "mio", "mrd", "mr", "mrs", "ms", "mtl", "nr", "orig", "österr", "phil", "prof", "rd", "rer",
-    "russ", "s", "sog", "st", "std", "stellv", "str", "tel", "tsd", "u", "urspr", "usf", "v",
-    "verh", "vgl", "vs", "wg", "zit", "zt", "zzgl", "jun", "sen", "jr", "sr", "gen", "lat", "dt",
-    "ev", "ehrw", "jan", "feb", "apr", "aug", "sept", "okt", "nov", "dez", "mo", "di", "mi", "do",
-    "fr", "sa", "so", "op", "pos", "rel", "vol", "nat", "habil", "hon", "oec", "pol", "theol",
-    "jur",
+    "abb", "abs", "abt", "az", "allg", "anm", "art", "aufl", "bd", "bes", "bsp", "bspw", "bzgl",
+    "bzw", "ca", "chr", "co", "dipl", "dr", "ebd", "ehem", "eigtl", "einschl", "engl", "entspr",
+    "etc", "evtl", "exkl", "fa", "ff", "fr", "frz", "gegr", "geb", "ges", "gest", "ggf", "hl",
+    "hr", "hrsg", "inkl", "ing", "insb", "jh", "jhd", "kap", "kath", "lt", "max", "med", "min",
+    "mind", "mio", "mrd", "mr", "mrs", "ms", "mtl", "nr", "orig", "österr", "phil", "prof", "rd",
+    "rer", "russ", "s", "sog", "st", "std", "stellv", "str", "tel", "tsd", "u", "urspr", "usf",
+    "v", "verh", "vgl", "vs", "wg", "zit", "zt", "zzgl", "jun", "sen", "jr", "sr", "gen", "lat",
+    "dt", "ev", "ehrw", "jan", "feb", "apr", "aug", "sept", "okt", "nov", "dez", "mo", "di", "mi",
+    "do", "fr", "sa", "so", "op", "pos", "rel", "vol", "nat", "habil", "hon", "oec", "pol",
+    "theol", "jur",
 ];
 
 /// Abbreviations that often end a sentence too: what follows decides.
@@ -326,6 +458,12 @@ fn abbreviates_german(before: &str, rest: &str) -> bool {
         // "z. B. Berlin", "u. a. Firmen", "S. Müller"; but "Vitamin C. Danach".
         return !starts_clause(&next_word) || lower.contains('.');
     }
+    if matches!(lower.as_str(), "mio" | "mrd") && begins_with_verb_after(rest) {
+        return false;
+    }
+    if lower == "chr" {
+        return !rest.starts_with(char::is_uppercase);
+    }
     if GERMAN_AT_END.iter().any(|a| lower == *a) {
         return !starts_clause(&next_word) && !rest.starts_with(['„', '"', '“', '»']);
     }
@@ -339,6 +477,37 @@ fn abbreviates_german(before: &str, rest: &str) -> bool {
         return true;
     }
     GERMAN.contains(&lower.as_str())
+}
+
+/// Whether the second word looks like a verb, so that the first is a subject: "… 612 Mrd. Experten
+/// halten das für zu viel." But "3 Mrd. Menschen leben dort" counts people.
+fn begins_with_verb_after(rest: &str) -> bool {
+    const COUNTED: &[&str] = &[
+        "Euro",
+        "Dollar",
+        "Franken",
+        "Kronen",
+        "Pfund",
+        "Menschen",
+        "Tonnen",
+        "Liter",
+        "Yuan",
+        "Rubel",
+        "Jahre",
+        "Jahren",
+        "Stück",
+        "Haushalte",
+        "Einwohner",
+        "Kubikmeter",
+        "Barrel",
+    ];
+    let mut words = rest.split_whitespace();
+    let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
+    first.starts_with(char::is_uppercase)
+        && !COUNTED.contains(&first)
+        && second.starts_with(char::is_lowercase)
+        && (second.ends_with("en") || second.ends_with('t'))
+        && !["mit", "seit", "gegen", "zwischen", "neben", "den"].contains(&second)
 }
 
 /// Whether the number has an article or preposition before it that makes it an ordinal.
@@ -494,6 +663,8 @@ fn starts_clause(word: &str) -> bool {
 /// Bengali abbreviations: ড., মো., ডা., প্রো., initials of one or two letters.
 fn abbreviates_bengali(before: &str, stops: &str) -> bool {
     const ABBREVIATIONS: &[&str] = &[
+        "লি",
+        "পূ",
         "ড",
         "ডা",
         "মো",
@@ -564,7 +735,7 @@ fn abbreviates_bengali(before: &str, stops: &str) -> bool {
     ABBREVIATIONS.contains(&word)
         || ABBREVIATIONS.contains(&last)
         || (last.is_ascii() && last.chars().count() <= 2 && last.chars().all(char::is_alphabetic))
-        || matches!(last, "Dr" | "Mr" | "Mrs" | "Ms" | "Prof" | "St" | "No" | "Inc" | "Ltd" | "Co")
+        || abbreviates_latin(before)
 }
 
 fn trimmed(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {

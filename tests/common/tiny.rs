@@ -78,11 +78,9 @@ pub fn write(path: &Path) {
         let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
         tensors.push((name, QTensor::quantize(&tensor, GgmlDType::F32).unwrap()));
     };
-    let mut matrix = |add: &mut dyn FnMut(String, &[usize], Vec<f32>), name: String, rows, cols| {
-        add(name, &[rows, cols], random(rows * cols, 0.6));
-    };
-    matrix(&mut add, "token_embd.weight".into(), vocab, HIDDEN);
-    matrix(&mut add, "output.weight".into(), vocab, HIDDEN);
+    for name in ["token_embd.weight", "output.weight"] {
+        add(name.into(), &[vocab, HIDDEN], random(vocab * HIDDEN, 0.6));
+    }
     add("output_norm.weight".into(), &[HIDDEN], vec![1.0; HIDDEN]);
     for layer in 0..LAYERS {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
@@ -95,7 +93,7 @@ pub fn write(path: &Path) {
             ("ffn_up", FFN, HIDDEN),
             ("ffn_down", HIDDEN, FFN),
         ] {
-            matrix(&mut add, name(part), rows, cols);
+            add(name(part), &[rows, cols], random(rows * cols, 0.6));
         }
         for part in ["attn_norm", "ffn_norm"] {
             add(name(part), &[HIDDEN], vec![1.0; HIDDEN]);
