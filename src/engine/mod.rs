@@ -4,6 +4,7 @@ pub mod arch;
 pub mod device;
 pub mod generate;
 pub mod gguf;
+pub mod hub_folder;
 pub mod kernels;
 pub mod kv;
 pub mod prompt;
@@ -19,7 +20,15 @@ pub use generate::{Grammar, Next, Output, Request};
 pub use prompt::{Prompt, Prompts, Values};
 pub use tokenizer::Tokenizer;
 
-use self::{arch::decoder, kv::Prefix, vocabulary::Vocabulary};
+use self::{
+    arch::{
+        config::Config,
+        decoder::Decoder,
+        weights::{GgufWeights, HubWeights},
+    },
+    kv::Prefix,
+    vocabulary::Vocabulary,
+};
 use crate::error::{Error, Result};
 
 /// A loaded model.
@@ -28,13 +37,13 @@ pub struct Engine {
     pub tokenizer: Tokenizer,
     /// Which tokens English output may use.
     pub vocabulary: Vocabulary,
-    decoder: decoder::Decoder,
+    decoder: Decoder,
     /// Computed prefixes by their tokens.
     prefixes: Vec<(Vec<u32>, Arc<Prefix>)>,
 }
 
 impl Engine {
-    /// Loads the GGUF file at `path` onto `device`. `model` names it in messages.
+    /// Loads the GGUF file or hub folder at `path` onto `device`. `model` names it in messages.
     ///
     /// # Errors
     /// [`Error::Model`] saying what is wrong with the file.
@@ -45,18 +54,27 @@ impl Engine {
             hint: "`brief models verify` checks the file, `brief models pull` fetches it again"
                 .to_owned(),
         };
-        let (content, mut file) = gguf::open(path).map_err(fail)?;
-        let config = decoder::Config::from_gguf(&content).map_err(fail)?;
-        let tokenizer = Tokenizer::from_gguf(&content).map_err(fail)?;
-        let decoder = decoder::Decoder::load(config, &content, &mut file, device)
-            .map_err(|e| fail(format!("cannot be loaded: {e}")))?;
+        let unloadable = |e| fail(format!("cannot be loaded: {e}"));
+        let (tokenizer, decoder) = if path.is_dir() {
+            let json = hub_folder::config(path).map_err(fail)?;
+            let config = Config::from_hub(&json).map_err(fail)?;
+            let tokenizer = Tokenizer::from_hub(path).map_err(fail)?;
+            let mut weights = HubWeights::open(path, &config.architecture).map_err(fail)?;
+            (tokenizer, Decoder::load(config, &mut weights, device).map_err(unloadable)?)
+        } else {
+            let (content, mut file) = gguf::open(path).map_err(fail)?;
+            let config = Config::from_gguf(&content).map_err(fail)?;
+            let tokenizer = Tokenizer::from_gguf(&content).map_err(fail)?;
+            let mut weights = GgufWeights { content: &content, file: &mut file };
+            (tokenizer, Decoder::load(config, &mut weights, device).map_err(unloadable)?)
+        };
         let vocabulary = Vocabulary::english(&tokenizer);
         Ok(Self { tokenizer, vocabulary, decoder, prefixes: Vec::new() })
     }
 
     /// The model's shape.
     #[must_use]
-    pub fn config(&self) -> &decoder::Config {
+    pub fn config(&self) -> &Config {
         &self.decoder.config
     }
 

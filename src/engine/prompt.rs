@@ -53,11 +53,21 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
-    ("translate.lmt.jinja", include_str!("../../prompts/translate.lmt.jinja")),
+    (
+        "translate.chatml-nothink.jinja",
+        include_str!("../../prompts/translate.chatml-nothink.jinja"),
+    ),
+    ("translate.gemma.jinja", include_str!("../../prompts/translate.gemma.jinja")),
     ("translate.gemma-base.jinja", include_str!("../../prompts/translate.gemma-base.jinja")),
+    ("translate.lmt.jinja", include_str!("../../prompts/translate.lmt.jinja")),
     ("summarize.chatml.jinja", include_str!("../../prompts/summarize.chatml.jinja")),
+    (
+        "summarize.chatml-nothink.jinja",
+        include_str!("../../prompts/summarize.chatml-nothink.jinja"),
+    ),
+    ("summarize.gemma.jinja", include_str!("../../prompts/summarize.gemma.jinja")),
     ("examples.jinja", include_str!("../../prompts/examples.jinja")),
 ];
 

@@ -4,7 +4,7 @@
 //! `<|im_end|>` in an article is seven ordinary tokens. Control tokens come from
 //! [`Tokenizer::special`] alone, that is, from prompt templates.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use candle_core::quantized::gguf_file::{Content, Value};
 use tokenizers::{
@@ -19,7 +19,7 @@ use tokenizers::{
     },
 };
 
-use super::gguf;
+use super::{gguf, hub_folder};
 
 /// GGUF's `tokenizer.ggml.token_type` values (llama.cpp, `llama_token_type`).
 const NORMAL: u32 = 1;
@@ -99,18 +99,91 @@ impl Tokenizer {
             .map(|(id, (piece, _))| (piece.clone(), id as u32))
             .collect::<HashMap<_, _>>();
         let bos = gguf::u32(content, "tokenizer.ggml.bos_token_id").ok();
-        let mut eos: Vec<u32> =
-            gguf::u32(content, "tokenizer.ggml.eos_token_id").into_iter().collect();
-        // Every text a model may end its turn with stops generation, whatever the file names.
-        for piece in ["<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<eos>", "</s>", "<|eot_id|>"]
-        {
-            if let Some(id) = specials.get(piece).filter(|id| !eos.contains(id)) {
-                eos.push(*id);
-            }
-        }
+        let eos = ends(gguf::u32(content, "tokenizer.ggml.eos_token_id").into_iter(), &specials);
         let adds_bos =
             matches!(content.metadata.get("tokenizer.ggml.add_bos_token"), Some(Value::Bool(true)));
         Ok(Self { inner, spelling, pieces, kinds, specials, bos, eos, adds_bos })
+    }
+
+    /// Builds the tokenizer from a hub folder's `tokenizer.json`.
+    ///
+    /// # Errors
+    /// A sentence naming the file and what is wrong with it.
+    pub fn from_hub(folder: &Path) -> Result<Self, String> {
+        let mut json = hub_folder::json(folder, "tokenizer.json")?
+            .ok_or("tokenizer.json is missing; `--model` takes a GGUF file too")?;
+        let config = hub_folder::config(folder)?;
+        let settings = hub_folder::json(folder, "tokenizer_config.json")?.unwrap_or_default();
+        let byte_level = json.get("decoder").is_some_and(|d| d.to_string().contains("ByteLevel"));
+        let post_processor = json.get("post_processor").map(ToString::to_string);
+        let added =
+            json.get("added_tokens").and_then(|a| a.as_array()).cloned().unwrap_or_default();
+        // Text must not be able to form control tokens: the tokenizer doesn't learn of them.
+        if let Some(object) = json.as_object_mut() {
+            let blank = |token: &serde_json::Value| {
+                token.get("content").and_then(|c| c.as_str()).is_some_and(is_blank)
+            };
+            let blanks: Vec<serde_json::Value> =
+                added.iter().filter(|t| blank(t)).cloned().collect();
+            object.insert("added_tokens".into(), blanks.into());
+            for key in ["post_processor", "truncation", "padding"] {
+                object.insert(key.into(), serde_json::Value::Null);
+            }
+        }
+        let bytes = json.to_string().into_bytes();
+        let inner = tokenizers::Tokenizer::from_bytes(bytes)
+            .map_err(|e| format!("its tokenizer.json can't be used: {e}"))?;
+
+        let vocab = inner.get_vocab(false);
+        let added: Vec<(u32, String, bool)> = added
+            .iter()
+            .filter_map(|token| {
+                let id = u32::try_from(token.get("id")?.as_u64()?).ok()?;
+                let special = token.get("special").and_then(|s| s.as_bool()).unwrap_or(false);
+                Some((id, token.get("content")?.as_str()?.to_owned(), special))
+            })
+            .collect();
+        let size = vocab.values().chain(added.iter().map(|(id, ..)| id)).max().map_or(0, |m| m + 1);
+        if size > 4_000_000 {
+            return Err("its tokenizer.json names ids that no vocabulary has".into());
+        }
+        let mut pieces = vec![String::new(); size as usize];
+        let mut kinds = vec![CONTROL; size as usize];
+        let mut put = |id: u32, piece: String, kind: u32| {
+            if let (Some(p), Some(k)) = (pieces.get_mut(id as usize), kinds.get_mut(id as usize)) {
+                (*p, *k) = (piece, kind);
+            }
+        };
+        for (piece, id) in vocab {
+            let is_byte = !byte_level && piece.len() == 6 && piece.starts_with("<0x");
+            put(id, piece, if is_byte { BYTE } else { NORMAL });
+        }
+        for (id, piece, special) in &added {
+            put(*id, piece.clone(), if *special { CONTROL } else { USER_DEFINED });
+        }
+        let specials: HashMap<String, u32> = added.into_iter().map(|(id, p, _)| (p, id)).collect();
+        let ids = |key: &str| -> Vec<u32> {
+            let value = config.get(key).cloned().unwrap_or_default();
+            let list = value.as_array().cloned().unwrap_or_else(|| vec![value]);
+            list.iter().filter_map(|v| u32::try_from(v.as_u64()?).ok()).collect()
+        };
+        let bos = ids("bos_token_id").first().copied();
+        let bos_piece = bos.and_then(|b| pieces.get(b as usize)).cloned().unwrap_or_default();
+        let adds_bos = match settings.get("add_bos_token").and_then(|v| v.as_bool()) {
+            Some(adds) => adds,
+            None => post_processor
+                .is_some_and(|p| !bos_piece.is_empty() && p.contains(&format!("\"{bos_piece}\""))),
+        };
+        Ok(Self {
+            inner,
+            spelling: if byte_level { Spelling::ByteLevel } else { Spelling::SentencePiece },
+            eos: ends(ids("eos_token_id").into_iter(), &specials),
+            pieces,
+            kinds,
+            specials,
+            bos,
+            adds_bos,
+        })
     }
 
     /// Token ids of plain text. Nothing in `text` can become a control token.
@@ -196,6 +269,18 @@ impl Tokenizer {
         let bytes: Vec<u8> = ids.iter().flat_map(|id| self.token_bytes(*id)).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// The tokens that end a generation: those that the model's files name, and every one that a model
+/// may end its turn with.
+fn ends(named: impl Iterator<Item = u32>, specials: &HashMap<String, u32>) -> Vec<u32> {
+    const ENDS: [&str; 6] =
+        ["<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<eos>", "</s>", "<|eot_id|>"];
+    let mut ends: Vec<u32> = named.collect();
+    ends.extend(ENDS.iter().filter_map(|piece| specials.get(*piece)));
+    ends.sort_unstable();
+    ends.dedup();
+    ends
 }
 
 fn is_blank(piece: &str) -> bool {

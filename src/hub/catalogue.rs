@@ -155,6 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn every_model_has_a_template_for_each_of_its_jobs() {
+        let prompts = crate::engine::Prompts::load(None).unwrap();
+        for manifest in Catalogue::load(None).unwrap().manifests() {
+            for (role, job) in [(Role::Translate, "translate"), (Role::Summarize, "summarize")] {
+                if manifest.roles.contains(&role) {
+                    let name = format!("{job}.{}.jinja", manifest.prompt);
+                    assert!(prompts.has(&name), "{}: {name}", manifest.id);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_default_models_are_unique_and_able() {
         let catalogue = Catalogue::load(None).unwrap();
         for job in ["de", "zh", "bn", "summarize"] {

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::gguf_file::Value;
 
 use super::catalogue::Catalogue;
+use super::checksum;
 use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
-use crate::engine::gguf;
+use crate::engine::{arch::config::Config, gguf, hub_folder};
 use crate::error::{Error, Result};
 
 /// The architectures that the engine runs, by their GGUF names.
-pub use crate::engine::arch::decoder::SUPPORTED as ARCHITECTURES;
+pub use crate::engine::arch::config::SUPPORTED as ARCHITECTURES;
 
 /// A model that was named by the user.
 #[derive(Debug, Clone)]
@@ -36,6 +37,9 @@ impl Resolved {
         progress: &mut dyn Progress,
     ) -> Result<Weights> {
         let Some(path) = &self.path else { return store.pull(&self.manifest, how, progress) };
+        if path.is_dir() {
+            return folder_weights(store, path, progress);
+        }
         let weights = store.weights_at(path, progress)?;
         let known = self.manifest.weights().and_then(|f| f.sha256.as_ref());
         match known {
@@ -55,6 +59,33 @@ impl Resolved {
             _ => Ok(weights),
         }
     }
+}
+
+/// A hub folder's safetensors, in order.
+fn safetensors(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, "cannot read", e))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    Ok(files)
+}
+
+/// A hub folder as weights. Its checksum is its one file's; of several files, that of their
+/// checksums in the order of their names.
+fn folder_weights(store: &Store, folder: &Path, progress: &mut dyn Progress) -> Result<Weights> {
+    let mut parts = Vec::new();
+    for file in safetensors(folder)? {
+        parts.push(store.weights_at(&file, progress)?);
+    }
+    let sha256 = match parts.as_slice() {
+        [one] => one.sha256.clone(),
+        several => {
+            let listed: String = several.iter().map(|part| format!("{}\n", part.sha256)).collect();
+            checksum::sha256_of(listed.as_bytes())
+        }
+    };
+    let size = parts.iter().map(|part| part.size).sum();
+    Ok(Weights { path: folder.to_owned(), size, sha256 })
 }
 
 /// Finds the model that the user means: an existing path, or an id of the catalogue.
@@ -80,7 +111,7 @@ pub fn resolve(catalogue: &Catalogue, model: &str) -> Result<Resolved> {
         return Ok(Resolved { manifest: manifest.clone(), path: None });
     }
     let file = if path.is_dir() { weights_in_folder(path)? } else { path.to_owned() };
-    let header = Header::read(&file)?;
+    let header = if file.is_dir() { Header::of_folder(&file)? } else { Header::read(&file)? };
     let known = catalogue.manifests().iter().find(|m| {
         m.weights().is_some_and(|w| {
             file.file_name().is_some_and(|n| n.to_string_lossy() == w.name.as_str())
@@ -102,7 +133,7 @@ fn supported() -> String {
     format!("supported are {}", ARCHITECTURES.join(", "))
 }
 
-/// The one GGUF file of a folder as the hub lays it out.
+/// The one GGUF file of a folder, or the folder itself if it holds safetensors.
 fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, "cannot read", e))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
@@ -122,33 +153,17 @@ fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
             ));
         }
     }
-    let convert = "use a GGUF file of the model: the hub has one for most, and llama.cpp's \
-                   convert_hf_to_gguf.py makes one";
-    if let Some(architecture) = config_architecture(folder)?
-        && !ARCHITECTURES.contains(&architecture.as_str())
-    {
-        let reason = format!("its architecture `{architecture}` is not supported; {}", supported());
-        return Err(refused(folder, reason, "`brief models list` names models that are"));
+    if of_kind("safetensors").is_empty() {
+        return Err(refused(
+            folder,
+            "it holds no model: neither a GGUF file nor safetensors".into(),
+            "name a GGUF file, or a folder as the hub lays it out",
+        ));
     }
-    let reason = if of_kind("safetensors").is_empty() {
-        "it holds no model: neither a GGUF file nor safetensors"
-    } else {
-        "its weights are safetensors, which are not run yet"
-    };
-    Err(refused(folder, reason.into(), convert))
+    Ok(folder.to_owned())
 }
 
-/// The architecture that a hub folder's `config.json` names, as GGUF would call it.
-fn config_architecture(folder: &Path) -> Result<Option<String>> {
-    let path = folder.join("config.json");
-    let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
-    let config: serde_json::Value = serde_json::from_slice(&bytes)
-        .map_err(|e| refused(folder, format!("its config.json is no JSON: {e}"), ""))?;
-    let kind = config.get("model_type").and_then(|v| v.as_str());
-    Ok(kind.map(|k| k.trim_end_matches("_text").to_owned()))
-}
-
-/// What a GGUF file says about itself.
+/// What a model says about itself.
 struct Header {
     bytes: u64,
     architecture: String,
@@ -202,6 +217,30 @@ impl Header {
         })
     }
 
+    /// Of a folder as the hub lays it out.
+    fn of_folder(folder: &Path) -> Result<Self> {
+        let hint = "name a GGUF file, or a folder as the hub lays it out";
+        let fail = |reason| refused(folder, reason, hint);
+        let config = hub_folder::config(folder).map_err(fail)?;
+        let shape = Config::from_hub(&config).map_err(|reason| {
+            refused(folder, reason, "`brief models list` names models that are")
+        })?;
+        let mut bytes = 0;
+        for file in safetensors(folder)? {
+            bytes += file.metadata().map_err(|e| Error::io(&file, "cannot read", e))?.len();
+        }
+        let name = config.get("_name_or_path").and_then(|n| n.as_str()).unwrap_or_default();
+        Ok(Header {
+            bytes,
+            name: name.to_owned(),
+            template: hub_folder::chat_template(folder).map_err(fail)?,
+            architecture: shape.architecture.clone(),
+            context_length: shape.context_length,
+            // Most are kept in 16 bits.
+            parameters: bytes as f64 / 2.0,
+        })
+    }
+
     /// A manifest for a file that nobody has rated: it may try everything, and says so.
     fn manifest(&self, path: &Path) -> Manifest {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -210,7 +249,11 @@ impl Header {
             id: stem,
             description: self.name.clone(),
             architecture: self.architecture.clone(),
-            roles: vec![Role::Translate, Role::Summarize],
+            // Base models and pure translators follow no instructions.
+            roles: match self.prompt(path) {
+                "lmt" | "gemma-base" => vec![Role::Translate],
+                _ => vec![Role::Translate, Role::Summarize],
+            },
             languages,
             licence: "unknown".into(),
             licence_acceptance: false,
@@ -348,7 +391,8 @@ mod tests {
         let error = resolved(dir.path()).unwrap_err().to_string();
         assert!(error.contains("`mamba`") && error.contains("supported are"), "{error}");
         std::fs::write(dir.path().join("config.json"), r#"{"model_type":"qwen2"}"#).unwrap();
-        assert!(resolved(dir.path()).unwrap_err().to_string().contains("safetensors"));
+        let error = resolved(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("`hidden_size` is missing"), "{error}");
         gguf(&dir.path().join("m.gguf"), "qwen2", "");
         assert_eq!(resolved(dir.path()).unwrap().path.unwrap(), dir.path().join("m.gguf"));
         gguf(&dir.path().join("n.gguf"), "qwen2", "");

@@ -1,142 +1,26 @@
-//! Decoder-only transformers from GGUF: qwen2, qwen3, llama and gemma3.
+//! Decoder-only transformers: qwen2, qwen3, llama and gemma3.
 //!
 //! One forward pass serves any number of sequences: their tokens are the rows of one matrix, so
 //! that linear layers see `[rows, hidden]` without padding, and only attention knows which rows
 //! belong together. Layer definitions follow llama.cpp's `llm_build_{qwen2,qwen3,llama,gemma3}`
 //! (src/models), the reference that `tests/reference` compares with.
 
-use std::{fs::File, sync::Arc};
+use std::sync::Arc;
 
 use candle_core::{
     DType, Device, Module, Result, Tensor,
-    quantized::{GgmlDType, QMatMul, gguf_file::Content},
+    quantized::{GgmlDType, QMatMul},
 };
 use rayon::prelude::*;
 
-use super::super::{
-    gguf,
-    kernels::{Attention, attend},
-    kv::SequenceKv,
+use super::{
+    super::{
+        kernels::{Attention, attend},
+        kv::SequenceKv,
+    },
+    config::{Activation, Config, Rope},
+    weights::{Matrix, Weights},
 };
-
-/// The architectures that load, by GGUF's `general.architecture`.
-pub const SUPPORTED: [&str; 4] = ["qwen2", "qwen3", "llama", "gemma3"];
-
-/// Which pairs of a head's floats rotate together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rope {
-    /// `(i, i + half)`.
-    Halves,
-    /// `(2i, 2i + 1)`.
-    Neighbours,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Activation {
-    Silu,
-    GeluTanh,
-}
-
-/// What the file says of its shape.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// GGUF's name of the architecture.
-    pub architecture: String,
-    /// Layers.
-    pub layers: usize,
-    /// Floats of a hidden row.
-    pub hidden: usize,
-    /// Query heads.
-    pub heads: usize,
-    /// Key and value heads.
-    pub kv_heads: usize,
-    /// Floats of a head.
-    pub head_size: usize,
-    /// Tokens that the model was trained on.
-    pub context_length: usize,
-    eps: f32,
-    rope: Rope,
-    rope_theta: f32,
-    /// Theta and window of local layers, and every how manieth layer is global (Gemma 3).
-    local: Option<Local>,
-    activation: Activation,
-    embedding_scale: Option<f32>,
-    scale: f32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Local {
-    theta: f32,
-    window: usize,
-    every: usize,
-}
-
-impl Config {
-    /// Reads the shape from a GGUF header.
-    ///
-    /// # Errors
-    /// The architecture isn't supported, or a key is missing.
-    pub fn from_gguf(content: &Content) -> std::result::Result<Self, String> {
-        let architecture = gguf::string(content, "general.architecture")?;
-        if !SUPPORTED.contains(&architecture.as_str()) {
-            return Err(format!(
-                "its architecture `{architecture}` is not supported; supported are {}",
-                SUPPORTED.join(", ")
-            ));
-        }
-        let key = |name: &str| format!("{architecture}.{name}");
-        let number = |name: &str| gguf::u32(content, &key(name)).map(|v| v as usize);
-        let gemma = architecture == "gemma3";
-        let heads = number("attention.head_count")?;
-        let hidden = number("embedding_length")?;
-        let head_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
-        if content.metadata.contains_key(&key("rope.scaling.type"))
-            && gguf::string(content, &key("rope.scaling.type")).is_ok_and(|s| s != "none")
-        {
-            return Err("it scales its rotary positions, which is not supported yet".into());
-        }
-        let local = gemma
-            .then(|| -> std::result::Result<_, String> {
-                Ok(Local {
-                    // Not in the file; llama.cpp sets the same two constants for gemma3.
-                    theta: 10_000.0,
-                    every: 6,
-                    window: number("attention.sliding_window")?,
-                })
-            })
-            .transpose()?;
-        Ok(Self {
-            layers: number("block_count")?,
-            hidden,
-            heads,
-            kv_heads: number("attention.head_count_kv").unwrap_or(heads),
-            head_size,
-            context_length: number("context_length")?,
-            eps: gguf::f32(content, &key("attention.layer_norm_rms_epsilon"))?,
-            rope: if architecture == "llama" { Rope::Neighbours } else { Rope::Halves },
-            rope_theta: gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0),
-            local,
-            activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
-            embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
-            scale: 1.0 / (head_size as f32).sqrt(),
-            architecture,
-        })
-    }
-
-    fn window(&self, layer: usize) -> usize {
-        match self.local {
-            Some(local) if !(layer + 1).is_multiple_of(local.every) => local.window,
-            _ => usize::MAX,
-        }
-    }
-
-    fn theta(&self, layer: usize) -> f32 {
-        match self.local {
-            Some(local) if !(layer + 1).is_multiple_of(local.every) => local.theta,
-            _ => self.rope_theta,
-        }
-    }
-}
 
 struct Linear {
     weight: QMatMul,
@@ -200,19 +84,17 @@ pub struct Rows<'a> {
 }
 
 struct Loader<'a> {
-    content: &'a Content,
-    file: &'a mut File,
+    weights: &'a mut dyn Weights,
     device: &'a Device,
     eps: f32,
 }
 
 impl Loader<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.content.tensor_infos.contains_key(name)
-    }
-
     fn matrix(&mut self, name: &str) -> Result<QMatMul> {
-        let tensor = self.content.tensor(self.file, name, self.device)?;
+        let tensor = match self.weights.matrix(name, self.device)? {
+            Matrix::Full(tensor) => return Ok(QMatMul::Tensor(tensor)),
+            Matrix::Quantised(tensor) => tensor,
+        };
         let columns = tensor.shape().dims2()?.1;
         // candle's fast x86 kernels take these formats at these widths only; its other path is
         // scalar unless compiled for the machine, and f32 through `gemm` is several times faster.
@@ -227,23 +109,23 @@ impl Loader<'_> {
         }
     }
 
-    fn vector(&mut self, name: &str) -> Result<Tensor> {
-        self.content.tensor(self.file, name, self.device)?.dequantize(self.device)
-    }
-
     fn norm(&mut self, name: &str) -> Result<Norm> {
-        Ok(Norm { weight: self.vector(name)?, eps: self.eps })
+        Ok(Norm { weight: self.weights.vector(name, self.device)?, eps: self.eps })
     }
 
     fn optional_norm(&mut self, name: &str) -> Result<Option<Norm>> {
-        if self.has(name) { self.norm(name).map(Some) } else { Ok(None) }
+        if self.weights.has(name) { self.norm(name).map(Some) } else { Ok(None) }
     }
 
     fn linear(&mut self, name: &str) -> Result<Linear> {
         let bias = format!("{name}.bias");
         Ok(Linear {
             weight: self.matrix(&format!("{name}.weight"))?,
-            bias: if self.has(&bias) { Some(self.vector(&bias)?) } else { None },
+            bias: if self.weights.has(&bias) {
+                Some(self.weights.vector(&bias, self.device)?)
+            } else {
+                None
+            },
         })
     }
 }
@@ -253,13 +135,8 @@ impl Decoder {
     ///
     /// # Errors
     /// A tensor is missing, of another shape, or can't be read.
-    pub fn load(
-        config: Config,
-        content: &Content,
-        file: &mut File,
-        device: &Device,
-    ) -> Result<Self> {
-        let mut loader = Loader { content, file, device, eps: config.eps };
+    pub fn load(config: Config, weights: &mut dyn Weights, device: &Device) -> Result<Self> {
+        let mut loader = Loader { weights, device, eps: config.eps };
         let layers = (0..config.layers)
             .map(|i| {
                 let name = |part: &str| format!("blk.{i}.{part}");
@@ -282,7 +159,7 @@ impl Decoder {
             })
             .collect::<Result<Vec<_>>>()?;
         let embedding = loader.matrix("token_embd.weight")?;
-        let head = if loader.has("output.weight") {
+        let head = if loader.weights.has("output.weight") {
             loader.matrix("output.weight")?
         } else {
             embedding.clone()

@@ -1,3 +1,5 @@
-//! Model architectures.
+//! Transformer architectures.
 
+pub mod config;
 pub mod decoder;
+pub mod weights;
