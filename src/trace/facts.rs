@@ -3,7 +3,9 @@
 mod lexicon;
 mod numbers;
 
-pub use numbers::{Number, numbers};
+use std::borrow::Cow;
+
+pub use numbers::Number;
 
 /// The language of a text, as far as its facts are written differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,9 +48,58 @@ impl Tongue {
     }
 }
 
+/// The numbers of a text in order. Months written as numbers (`9月`, `14.09.`) are left to
+/// [`months`].
+#[must_use]
+pub fn numbers(text: &str, tongue: Tongue) -> Vec<Number> {
+    numbers::numbers(&tight(text, tongue), tongue)
+}
+
+/// Chinese text without the spaces that some sites put between digits and characters: `9 月`,
+/// `1,000 万`; and with decades as years: `20 世纪 70 年代` is `1970年代`.
+fn tight(text: &str, tongue: Tongue) -> Cow<'_, str> {
+    if tongue != Tongue::Chinese {
+        return Cow::Borrowed(text);
+    }
+    let is_han = |c: char| matches!(u32::from(c), 0x3400..=0x9FFF);
+    let chars: Vec<char> = text.chars().collect();
+    let mut tight = String::with_capacity(text.len());
+    for (i, c) in chars.iter().copied().enumerate() {
+        let before = i.checked_sub(1).and_then(|b| chars.get(b)).copied().unwrap_or(' ');
+        let after = chars.get(i + 1).copied().unwrap_or(' ');
+        let between = (before.is_ascii_digit() && is_han(after))
+            || (is_han(before) && after.is_ascii_digit());
+        if !(matches!(c, ' ' | '\u{a0}') && between) {
+            tight.push(c);
+        }
+    }
+    for mark in ["世纪", "世紀"] {
+        while let Some(at) = tight.find(mark) {
+            let (head, tail) = tight.split_at(at);
+            let tail = tail.get(mark.len()..).unwrap_or_default();
+            let digits = head.len() - head.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+            let century = head.get(head.len() - digits..).and_then(|d| d.parse::<u32>().ok());
+            let decade: String = tail.chars().take_while(char::is_ascii_digit).collect();
+            tight = match (century, decade.len(), tail.strip_prefix(decade.as_str())) {
+                (Some(c @ 1..=30), 2, Some(rest)) if rest.starts_with("年代") => {
+                    format!(
+                        "{}{}{decade}{rest}",
+                        head.get(..head.len() - digits).unwrap_or(""),
+                        c - 1
+                    )
+                }
+                // Any other mark that isn't looked for again.
+                _ => format!("{head}世\u{E000}紀{tail}"),
+            };
+        }
+    }
+    Cow::Owned(tight)
+}
+
 /// The months that a text names, 1 to 12, each once.
 #[must_use]
 pub fn months(text: &str, tongue: Tongue) -> Vec<u32> {
+    let text = &*tight(text, tongue);
     let mut found = match tongue {
         Tongue::Chinese => numbers::chinese_months(text),
         _ => lexicon::months(text, tongue),

@@ -58,7 +58,10 @@ fn words(text: &str) -> Vec<String> {
 fn not_english(target: &str) -> Option<String> {
     let foreign = target
         .chars()
-        .find(|c| c.is_alphabetic() && matches!(u32::from(*c), 0x370..=0x1DFF | 0x2C00..=0xFFFF));
+        .find(|c| c.is_alphabetic() && matches!(u32::from(*c), 0x370..=0x1DFF | 0x2C00..=0xFFFC));
+    if target.contains(char::REPLACEMENT_CHARACTER) {
+        return Some("it has half a character".into());
+    }
     if let Some(c) = foreign {
         return Some(format!("it has letters of another script ({c})"));
     }

@@ -62,27 +62,76 @@ pub fn known(source: &str, language: Language) -> Vec<(&'static Name, &'static s
     found.into_iter().map(|(_, name, form)| (name, form)).collect()
 }
 
-/// Where `form` stands in `source`; in German only as a word of its own, with its endings.
+/// Longer words that merely contain a name.
+const NOT_NAMES: &[&str] = &[
+    "都柏林",
+    "发展中国",
+    "發展中國",
+    "印度教",
+    "印度河",
+    "印度语",
+    "印度語",
+    "印度尼西",
+    "印地",
+    "罗德里",
+    "羅德里",
+    "朝鲜王朝",
+    "朝鮮王朝",
+    "南美国家",
+    "南美國家",
+    "以色列王国",
+    "高中国",
+    "初中国",
+];
+
+/// Where `form` stands in `source` as a word of its own, with the endings of its language. Chinese
+/// has no word boundaries; there the known longer words are left out.
 fn position(source: &str, form: &str, language: Language) -> Option<usize> {
-    if language != Language::German {
-        return source.find(form);
-    }
     source.match_indices(form).map(|(at, _)| at).find(|at| {
-        let before = source.get(..*at).and_then(|s| s.chars().next_back());
+        let before = source.get(..*at).unwrap_or("");
         let after = source.get(at + form.len()..).unwrap_or("");
-        let ending: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
-        !before.is_some_and(char::is_alphanumeric) && matches!(ending.as_str(), "" | "s" | "n")
+        let previous = before.chars().next_back();
+        match language {
+            Language::German => {
+                let ending: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
+                !previous.is_some_and(char::is_alphanumeric)
+                    && matches!(ending.as_str(), "" | "s" | "n")
+            }
+            Language::Bengali => {
+                let part = |c: char| c.is_alphabetic() || matches!(c, '\u{981}'..='\u{9CD}');
+                // Case endings begin with a letter or with ে; another vowel sign or a conjunct
+                // makes another word.
+                let other = |c: char| matches!(c, '\u{9BE}'..='\u{9C4}' | '\u{9C8}' | '\u{9CD}');
+                !previous.is_some_and(part) && !after.starts_with(other)
+            }
+            Language::ChineseTraditional | Language::ChineseSimplified => {
+                !NOT_NAMES.iter().any(|word| {
+                    word.match_indices(form).any(|(inside, _)| {
+                        before.ends_with(word.get(..inside).unwrap_or("-"))
+                            && after.starts_with(word.get(inside + form.len()..).unwrap_or("-"))
+                    })
+                })
+            }
+        }
     })
 }
 
-/// Whether `target` has one of the name's English forms.
+/// Whether `target` has one of the name's English forms: as a word or its beginning ("Putin's",
+/// "Russian", hyphens for spaces). Forms in capitals ("US") only as a whole word, as written.
 #[must_use]
 pub fn is_written(name: &Name, target: &str) -> bool {
-    let target = target.to_lowercase();
+    let spaced = target.replace(['-', '‑'], " ");
+    let plain = spaced.replace('.', "");
+    let lower = spaced.to_lowercase();
     name.english.iter().any(|form| {
-        // Adjectives and genitives count: "Russian", "Putin's"; so do hyphens for spaces.
-        let form = form.to_lowercase();
-        target.contains(&form) || target.replace('-', " ").contains(&form)
+        if form.chars().all(|c| c.is_uppercase() || c == '.') {
+            let form = form.replace('.', "");
+            return plain.split(|c: char| !c.is_alphanumeric()).any(|word| word == form);
+        }
+        let form = form.to_lowercase().replace('-', " ");
+        lower
+            .match_indices(&form)
+            .any(|(at, _)| !lower.get(..at).is_some_and(|b| b.ends_with(char::is_alphanumeric)))
     })
 }
 

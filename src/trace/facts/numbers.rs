@@ -199,9 +199,11 @@ fn multiplier(chars: &[char], at: usize, tongue: Tongue) -> (f64, usize) {
                     || chars.get(at) == Some(&'餘'),
             );
         let begin = end;
+        // 千米 is a kilometre, 千瓦 a kilowatt.
+        let unit = |at: usize| chars.get(at).is_some_and(|c| "米克瓦卡伏赫帕焦".contains(*c));
         while let Some(f) = chars.get(end).and_then(|c| match c {
             '百' => Some(1e2),
-            '千' => Some(1e3),
+            '千' if !unit(end + 1) => Some(1e3),
             '万' | '萬' => Some(1e4),
             '亿' | '億' => Some(1e8),
             _ => None,
