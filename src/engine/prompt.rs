@@ -46,6 +46,10 @@ impl Values {
     pub fn text(&self, text: &str) -> Value {
         let clean: String =
             text.chars().filter(|c| !matches!(*c, OPEN | CLOSE | BOUNDARY)).collect();
+        // So that a template can ask whether there is any.
+        if clean.is_empty() {
+            return Value::from("");
+        }
         let mut values = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         values.push(clean);
         Value::from(format!("{OPEN}{}{CLOSE}", values.len() - 1))

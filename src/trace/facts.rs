@@ -31,6 +31,16 @@ impl From<crate::Language> for Tongue {
 }
 
 impl Tongue {
+    /// The language, as far as the tongue tells: Chinese in its traditional script.
+    #[must_use]
+    pub fn language(self) -> crate::Language {
+        match self {
+            Tongue::Chinese => crate::Language::ChineseTraditional,
+            Tongue::Bengali => crate::Language::Bengali,
+            Tongue::German | Tongue::English => crate::Language::German,
+        }
+    }
+
     /// The source language of a text, by its script.
     #[must_use]
     pub fn of_source(text: &str) -> Self {

@@ -7,7 +7,7 @@ use super::{
     Support, Verdict,
     facts::{self, Tongue},
 };
-use crate::translate::{Flag, FlagKind};
+use crate::translate::{Flag, FlagKind, names};
 
 /// Coverage below which a claim isn't what its citations say.
 const LEAST_COVERAGE: f32 = 0.5;
@@ -65,6 +65,16 @@ pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
             find(FlagKind::Name, format!("{name} is not in what it cites"));
         }
     }
+    // Names that only the translation has: an error of the translator's can't vouch for itself.
+    let sources = cited.iter().map(|e| e.source).collect::<Vec<_>>().join(" ");
+    for name in names::invented(&sources, claim, Tongue::of_source(&sources).language()) {
+        if let Some(english) = name.english.first() {
+            find(FlagKind::Name, format!("{english} is in the translation, not in the original"));
+        }
+    }
+    if let Some(cause) = causes(claim).filter(|_| causes(&target).is_none()) {
+        find(FlagKind::Cause, format!("\"{cause}\" is not in what it cites"));
+    }
     let content: Vec<String> = content_stems(claim);
     let covered = content.iter().filter(|s| is_covered(s, &stems)).count();
     let coverage = covered as f32 / content.len().max(1) as f32;
@@ -100,6 +110,49 @@ pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
         (Verdict::Supported, "its numbers, dates, names and words are in what it cites".into())
     };
     Support { verdict, coverage, findings, reason }
+}
+
+/// Words that make one thing the reason or the result of another.
+fn causes(text: &str) -> Option<&'static str> {
+    const CUES: &[&str] = &[
+        "because",
+        "due to",
+        "in response to",
+        "as a result",
+        "result of",
+        "resulted in",
+        "resulting in",
+        "led to",
+        "leads to",
+        "leading to",
+        "caused",
+        "causes",
+        "causing",
+        "thanks to",
+        "in order to",
+        "therefore",
+        "thus",
+        "consequently",
+        "owing to",
+        "prompted",
+        "triggered",
+        "in retaliation",
+        "so that",
+        "since it",
+        "reason for",
+        "following from",
+        "stems from",
+    ];
+    let lower = text.to_lowercase();
+    let found = CUES.iter().find(|cue| {
+        lower.match_indices(**cue).any(|(at, _)| {
+            !lower.get(..at).is_some_and(|b| b.ends_with(char::is_alphanumeric))
+                && !lower
+                    .get(at + cue.len()..)
+                    .is_some_and(|a| a.starts_with(char::is_alphanumeric))
+        })
+    });
+    found.copied()
 }
 
 /// The smallest set of sentences, at most `max`, that covers what the claim says, in reading
@@ -438,6 +491,7 @@ mod tests {
             ("The ministry confirmed the report.", DENIAL),
             ("Putin and Kim did not meet in Beijing.", MEETING),
             ("The harvest in southern Spain was better than expected.", LOSSES),
+            ("Putin and Kim met in Beijing in response to the military parade.", MEETING),
         ] {
             assert_eq!(verdict(claim, &[cited]), Verdict::Unsupported, "{claim}");
         }
@@ -447,6 +501,8 @@ mod tests {
     fn a_translation_error_does_not_vouch_for_itself() {
         let mistranslated = ("About 20,000 soldiers died.", "Etwa 2.000 Soldaten starben.");
         assert_eq!(verdict("About 20,000 soldiers died.", &[mistranslated]), Verdict::Unsupported);
+        let misnamed = ("Trump met Kim in Beijing.", "Putin traf Kim in Peking.");
+        assert_eq!(verdict("Trump met Kim in Beijing.", &[misnamed]), Verdict::Unsupported);
     }
 
     #[test]

@@ -44,6 +44,12 @@ pub fn check(source: &str, target: &str, language: Language, hit_limit: bool) ->
                 Some(flag(FlagKind::Name, format!("{form} ({english}) is in the source only")))
             }),
     );
+    flags.extend(
+        names::invented(source, target, language)
+            .into_iter()
+            .filter_map(|name| name.english.first())
+            .map(|english| flag(FlagKind::Name, format!("{english} is not in the source"))),
+    );
     flags
 }
 

@@ -14,6 +14,8 @@ pub struct Name {
     chinese: Vec<String>,
     bengali: Vec<String>,
     german: Vec<String>,
+    /// Beginnings and abbreviations that speak of it, of any language, in lower case.
+    also: Vec<String>,
 }
 
 /// The names of `prompts/names.tsv`.
@@ -30,7 +32,7 @@ static NAMES: LazyLock<Vec<Name>> = LazyLock::new(|| {
                     .collect::<Vec<_>>()
             });
             let mut next = || columns.next().unwrap_or_default();
-            Name { english: next(), chinese: next(), bengali: next(), german: next() }
+            Name { english: next(), chinese: next(), bengali: next(), german: next(), also: next() }
         })
         .collect()
 });
@@ -60,6 +62,38 @@ pub fn known(source: &str, language: Language) -> Vec<(&'static Name, &'static s
         .collect();
     found.sort_by_key(|(at, ..)| *at);
     found.into_iter().map(|(_, name, form)| (name, form)).collect()
+}
+
+/// Known names that `target` has and `source` doesn't, in any form: what a model wrote of its own.
+#[must_use]
+pub fn invented(source: &str, target: &str, language: Language) -> Vec<&'static Name> {
+    let source: String = source.nfc().collect();
+    let lower = source.to_lowercase();
+    NAMES
+        .iter()
+        .filter(|name| is_written(name, target))
+        .filter(|name| {
+            // What is written as in English, or in passing, is there too: UN, 中美, US-Präsident.
+            let latin = name.english.iter().any(|form| lower.contains(&form.to_lowercase()));
+            let hinted = name.also.iter().any(|hint| lower.contains(hint.as_str()));
+            let said = name.forms(language).iter().any(|form| source.contains(form.as_str()));
+            !(latin || hinted || said)
+        })
+        .collect()
+}
+
+/// The known names in `source` as a prompt shows them: `普京 = Putin; 克宫 = Kremlin`. Empty if
+/// there are none.
+#[must_use]
+pub fn glossary(source: &str, language: Language) -> String {
+    /// More would be a lesson, not a hint.
+    const MOST: usize = 8;
+    let entries: Vec<String> = known(source, language)
+        .into_iter()
+        .take(MOST)
+        .filter_map(|(name, form)| Some(format!("{form} = {}", name.english.first()?)))
+        .collect();
+    entries.join("; ")
 }
 
 /// Longer words that merely contain a name.
@@ -116,22 +150,25 @@ fn position(source: &str, form: &str, language: Language) -> Option<usize> {
     })
 }
 
-/// Whether `target` has one of the name's English forms: as a word or its beginning ("Putin's",
-/// "Russian", hyphens for spaces). Forms in capitals ("US") only as a whole word, as written.
+/// Whether `target` has one of the name's English forms, as a word with at most a usual ending
+/// ("Putin's", "Russian", "Japanese"); hyphens count as spaces. "US" only as it is written.
 #[must_use]
 pub fn is_written(name: &Name, target: &str) -> bool {
+    const ENDINGS: &[&str] = &["", "n", "ns", "s", "an", "ans", "ese", "ian", "ians", "i", "is"];
     let spaced = target.replace(['-', '‑'], " ");
     let plain = spaced.replace('.', "");
-    let lower = spaced.to_lowercase();
     name.english.iter().any(|form| {
         if form.chars().all(|c| c.is_uppercase() || c == '.') {
             let form = form.replace('.', "");
             return plain.split(|c: char| !c.is_alphanumeric()).any(|word| word == form);
         }
-        let form = form.to_lowercase().replace('-', " ");
-        lower
-            .match_indices(&form)
-            .any(|(at, _)| !lower.get(..at).is_some_and(|b| b.ends_with(char::is_alphanumeric)))
+        let form = form.replace('-', " ");
+        spaced.match_indices(&form).any(|(at, _)| {
+            let before = spaced.get(..at).and_then(|b| b.chars().next_back());
+            let after = spaced.get(at + form.len()..).unwrap_or("");
+            let ending: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
+            !before.is_some_and(char::is_alphanumeric) && ENDINGS.contains(&ending.as_str())
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 
 use minijinja::{Value, context};
 
+use super::names;
 use crate::{
     Language,
     engine::{Engine, Prompt, Prompts, Values},
@@ -44,7 +45,11 @@ pub fn render(
         .context
         .iter()
         .map(|pair| {
-            context! { source => values.text(&pair.source), target => values.text(&pair.target) }
+            context! {
+                source => values.text(&pair.source),
+                target => values.text(&pair.target),
+                names => values.text(&names::glossary(&pair.source, fields.language)),
+            }
         })
         .collect();
     prompts
@@ -55,6 +60,7 @@ pub fn render(
                 family => fields.language.family(),
                 context => context,
                 text => values.text(fields.text),
+                names => values.text(&names::glossary(fields.text, fields.language)),
                 note => fields.note.map(|note| values.text(note)),
             },
             &values,

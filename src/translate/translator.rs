@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Flag, FlagKind, Segment, guards,
+    Flag, FlagKind, Segment, guards, names,
     prompt::{self, Fields, Pair},
 };
 use crate::{
@@ -64,7 +64,7 @@ impl Candidate {
                 FlagKind::Runaway | FlagKind::Refused => 80,
                 FlagKind::TooLong | FlagKind::TooShort => 20,
                 FlagKind::NumberAdded | FlagKind::Date | FlagKind::Negation => 12,
-                FlagKind::NumberMissing | FlagKind::Name => 8,
+                FlagKind::NumberMissing | FlagKind::Name | FlagKind::Cause => 8,
             })
             .sum()
     }
@@ -130,8 +130,8 @@ impl Translator<'_> {
         for attempt in 0..3 {
             let requests = open
                 .iter()
-                .filter_map(|i| texts.get(*i))
-                .map(|text| self.request(text, language, context, attempt))
+                .filter_map(|i| Some((texts.get(*i)?, best.get(*i)?.as_ref())))
+                .map(|(text, best)| self.request(text, language, context, attempt, best))
                 .collect::<Result<Vec<_>>>()?;
             let first = attempt == 0;
             let outputs = self.engine.generate(requests, &mut |finished, tokens| {
@@ -158,19 +158,32 @@ impl Translator<'_> {
     }
 
     /// The prompt of one attempt: first with the article's beginning, then without it, then with
-    /// what must not be changed said once more.
+    /// what must not be changed said once more. Names that the best attempt so far got wrong are
+    /// told.
     fn request(
         &self,
         text: &str,
         language: Language,
         context: &[Pair],
         attempt: usize,
+        best: Option<&Candidate>,
     ) -> Result<Request> {
-        let note = (attempt == 2).then_some(
+        let misnamed = best.is_some_and(|b| b.flags.iter().any(|f| f.kind == FlagKind::Name));
+        let names = misnamed.then(|| format!("Names: {}", names::glossary(text, language)));
+        let reminder = (attempt == 2).then_some(
             "translate every word; keep all numbers, dates and names exactly as they are",
         );
-        let fields =
-            Fields { language, context: if attempt == 1 { &[] } else { context }, text, note };
+        let note = match (&names, reminder) {
+            (Some(names), Some(reminder)) => Some(format!("{names}. {reminder}")),
+            (names, reminder) => names.clone().or(reminder.map(str::to_owned)),
+        };
+        let bare = attempt == 1 && !misnamed;
+        let fields = Fields {
+            language,
+            context: if bare { &[] } else { context },
+            text,
+            note: note.as_deref(),
+        };
         let prompt = prompt::render(self.style, &fields, self.prompts, self.engine)?;
         let source_tokens = self.engine.tokenizer.encode(text).map_or(text.len(), |ids| ids.len());
         Ok(Request { prompt, max_tokens: 24 + source_tokens * 2, grammar: None })
