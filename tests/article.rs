@@ -84,6 +84,7 @@ fn the_seeds_keep_their_article_and_nothing_else() {
             kept(BlockKind::Paragraph),
             kept(BlockKind::Metadata),
         );
+        assert_eq!(kept(BlockKind::ListItem), 0, "{}:\n{}", file.display(), listing.join("\n"));
         assert_eq!(
             found,
             (language, titles, headings, paragraphs, metadata),

@@ -426,7 +426,8 @@ fn fates(source: &Source, lines: &[Line<'_>], options: &Options) -> Vec<Fate> {
         })
         .collect();
     let boxes = Boxes::find(lines, &fates, &prose, &captioned);
-    let inside = |i: &usize| *i < boxes.end && !boxes.holds(*i);
+    let inside =
+        |i: &usize| *i < boxes.end && !boxes.holds(*i) && lines.get(*i).is_some_and(|l| !l.bullet);
     let mut own: Vec<usize> = prose.iter().copied().filter(inside).collect();
     drop_strangers(lines, &mut own);
     let place = Place {
@@ -528,7 +529,8 @@ impl Place<'_> {
             return dropped("teaser");
         }
         if line.bullet {
-            return if self.belongs_to_list(i) || (is_prose(line) && line.weight > 60) {
+            let statement = is_prose(line) && line.weight > 60 && (i < last || share.goes_on());
+            return if self.belongs_to_list(i) || statement {
                 kept(BlockKind::ListItem, "list item of the article")
             } else {
                 dropped("link or list entry")
