@@ -112,7 +112,7 @@ impl Summarizer<'_> {
         // passed the translation's guards, it is written from those.
         let sound: Vec<Material<'_>> =
             material.iter().filter(|m| m.segment.flags.is_empty()).cloned().collect();
-        let material = if sound.len() >= 2 * count { &sound } else { material };
+        let material = if sound.len() > count { &sound } else { material };
         let evidence: Vec<Evidence<'_>> = material.iter().map(Material::evidence).collect();
         let written = self.draft(material, count, progress)?;
         let mut accepted: Vec<(Draft, Origin)> = Vec::new();
