@@ -214,7 +214,7 @@ impl Pipeline {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),
             quality: quality.map_or("unrated", Quality::word).to_owned(),
-            warnings: warnings(article.language, quality),
+            warnings: warnings(article.language, quality, &model.manifest),
             segments,
         })
     }
@@ -307,7 +307,7 @@ impl hub::Progress for Fetching<'_> {
 }
 
 /// What the reader must know of a translation of that quality.
-fn warnings(language: Language, quality: Option<Quality>) -> Vec<String> {
+fn warnings(language: Language, quality: Option<Quality>, manifest: &Manifest) -> Vec<String> {
     let name = language.english_name();
     let better = "`brief models list` shows better models; choose one with --model";
     match quality {
@@ -315,6 +315,11 @@ fn warnings(language: Language, quality: Option<Quality>) -> Vec<String> {
         Some(Quality::Gist) => vec![format!(
             "The translation from {name} gives the gist only: names, numbers and who did what can \
              be wrong. {better}."
+        )],
+        None if manifest.tried => vec![format!(
+            "{} is not able to translate from {name}: what it writes may have nothing to do with \
+             the article. {better}.",
+            manifest.id
         )],
         None => vec![format!(
             "Nothing is known of how well this model translates from {name}. {better}."

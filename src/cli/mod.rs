@@ -138,7 +138,8 @@ fn use_threads(threads: Option<u16>) -> Result<()> {
 fn log_to_stderr(loudness: Loudness) {
     let level = match loudness {
         Loudness::Quiet => "error",
-        Loudness::Normal => "warn",
+        // What the hub's client has to say is said as a note when it fails.
+        Loudness::Normal => "warn,hf_hub=error",
         Loudness::Verbose(1) => "brief=info,warn",
         Loudness::Verbose(_) => "brief=debug,info",
     };
