@@ -254,9 +254,13 @@ fn an_output_place_that_can_not_be_written_is_found_before_any_work() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_said_and_nothing_half_written_is_left() {
+fn a_read_only_folder_and_a_full_disk_are_said() {
     let desk = Desk::new();
     desk.file("a.txt", GERMAN);
+    // Nobody, not even the superuser, can make a folder there.
+    let (code, _, err) = run(desk.brief(&["translate", "a.txt", "-o", "/proc/brief/a.md"]));
+    assert_eq!(code, 1, "{err}");
+    says(&err, &["/proc/brief", "cannot write"]);
     let (code, _, err) = run(desk.brief(&["translate", "a.txt", "-o", "/dev/full"]));
     assert_eq!(code, 1, "{err}");
     says(&err, &["/dev/full", "cannot write", "No space left"]);

@@ -1,13 +1,17 @@
 //! From the bytes of a file to an article in sentences: read · extract · language · segment.
 
+mod abbreviations;
+mod boxes;
 pub mod dates;
 pub mod extract;
 mod html;
 pub mod identify;
+mod line;
 pub mod offsets;
 mod phrases;
 pub mod read;
 pub mod segment;
+mod title;
 mod topic;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,174 @@
+//! What a site puts between an article's lines and after them.
+
+use super::{
+    extract::Fate,
+    line::{Line, begins_comments, breaks_off, ends_article, is_link, list_head},
+    phrases,
+    topic::{Share, Topic},
+};
+
+/// Takes from the end of the prose what is about something else: teasers below headlines of other
+/// articles, two at least, and what a paper says of its authors.
+pub(super) fn drop_strangers(lines: &[Line<'_>], own: &mut Vec<usize>) {
+    let kept = own.clone();
+    let topic = |up_to: usize| {
+        let before = kept.iter().take(up_to).filter_map(|i| lines.get(*i));
+        Topic::of(before.map(|l| l.text))
+    };
+    let of_author = |line: &Line<'_>| phrases::OF_AUTHORS.iter().any(|p| line.lower.contains(p));
+    let is_teaser = |at: usize| {
+        let topic = topic(at);
+        let strange = |line: &Line<'_>| topic.share(line.text, false).shared == 0;
+        let text = kept.get(at).and_then(|i| lines.get(*i));
+        let headline = kept.get(at).and_then(|i| lines.get(i.checked_sub(1)?));
+        text.zip(headline).is_some_and(|(text, headline)| {
+            text.weight <= 250
+                && !headline.sentence
+                && !headline.bullet
+                && !is_link(headline)
+                && (20..text.weight).contains(&headline.weight)
+                && strange(text)
+                && strange(headline)
+        })
+    };
+    let mut end = kept.len();
+    while end > 3 {
+        let last = kept.get(end - 1).and_then(|i| lines.get(*i));
+        if last.is_some_and(|l| l.weight <= 250 && of_author(l)) {
+            end -= 1;
+            continue;
+        }
+        let teasers = (3..end).rev().take_while(|at| is_teaser(*at)).count();
+        if teasers >= 2 {
+            end -= teasers;
+        }
+        break;
+    }
+    own.truncate(end);
+}
+
+/// What stands between the article's lines and after them.
+pub(super) struct Boxes {
+    /// Lines of boxes in the article's middle.
+    inner: Vec<std::ops::Range<usize>>,
+    /// The first line after the article.
+    pub(super) end: usize,
+}
+
+impl Boxes {
+    pub(super) fn holds(&self, i: usize) -> bool {
+        self.inner.iter().any(|b| b.contains(&i))
+    }
+
+    pub(super) fn find(
+        lines: &[Line<'_>],
+        fates: &[Option<Fate>],
+        prose: &[usize],
+        captioned: &[usize],
+    ) -> Self {
+        let weight_before = |i: usize| -> usize {
+            prose
+                .iter()
+                .take_while(|p| **p < i)
+                .filter_map(|p| lines.get(*p))
+                .map(|l| l.weight)
+                .sum()
+        };
+        let total = weight_before(usize::MAX);
+        let mut inner: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut i = 0;
+        while let Some(line) = lines.get(i) {
+            let hard = captioned.contains(&i);
+            let soft = ends_article(line)
+                && !fates.get(i).is_some_and(|f| f.as_ref().is_some_and(|f| f.kept));
+            if !(hard || soft) {
+                i += 1;
+                continue;
+            }
+            let before = weight_before(i);
+            let enough = before >= 200 && before * 5 >= total.min(6_000);
+            if hard && enough {
+                return Self { inner, end: i };
+            }
+            let resumed = if enough { resumes(lines, fates, prose, i) } else { Some(i + 1) };
+            match resumed {
+                Some(at) => {
+                    inner.push(i..at);
+                    i = at;
+                }
+                None => return Self { inner, end: i },
+            }
+        }
+        Self { inner, end: lines.len() }
+    }
+}
+
+/// Where the article goes on after a box that begins at `label`: at text that speaks of what the
+/// article has spoken of so far. `None` if it doesn't.
+pub(super) fn resumes(
+    lines: &[Line<'_>],
+    fates: &[Option<Fate>],
+    prose: &[usize],
+    label: usize,
+) -> Option<usize> {
+    let before = prose.iter().take_while(|p| **p < label).filter_map(|p| lines.get(*p));
+    let topic = Topic::of(before.map(|l| l.text));
+    // A box of one line ends with it.
+    if lines.get(label).is_some_and(is_link)
+        && prose.contains(&(label + 1))
+        && lines.get(label + 1).is_some_and(|l| !l.truncated && !l.bullet && l.weight > 90)
+    {
+        return Some(label + 1);
+    }
+    let mut from = label;
+    let first = loop {
+        let until = (from + 1..lines.len())
+            .find(|i| lines.get(*i).is_some_and(ends_article))
+            .unwrap_or(lines.len());
+        // Below comments and their rules there is nothing of the article any more.
+        if lines.get(from).is_some_and(begins_comments) {
+            return None;
+        }
+        let stretch: Vec<usize> = prose
+            .iter()
+            .copied()
+            .filter(|i| *i > from && *i < until)
+            .filter(|i| lines.get(*i).is_some_and(|l| !l.truncated && !l.bullet))
+            .collect();
+        let of_stretch = || stretch.iter().filter_map(|i| lines.get(*i));
+        let share =
+            of_stretch().map(|l| topic.share(l.text, false)).fold(Share::default(), |a, b| a + b);
+        let stated = |i: &usize| {
+            lines
+                .get(*i)
+                .is_some_and(|l| l.weight > 130 || !l.text.ends_with(['?', '!', '？', '！']))
+        };
+        if let Some(first) = stretch.iter().copied().find(stated)
+            && share.goes_on()
+            && of_stretch().map(|l| l.weight).sum::<usize>() >= 60
+        {
+            break first;
+        }
+        if until == lines.len() {
+            return None;
+        }
+        from = until;
+    };
+    if lines.get(from).is_some_and(is_link) && first - from <= 4 {
+        return Some(from + 1);
+    }
+    // Short sentences, a list and a question right before the first long text belong to it.
+    let open = |i: usize| fates.get(i).is_some_and(Option::is_none);
+    let belongs = |i: usize| {
+        lines.get(i).is_some_and(|l| {
+            (l.sentence && !l.bullet && !l.truncated)
+                || breaks_off(l)
+                || (l.bullet && list_head(lines, i).is_some_and(breaks_off))
+        })
+    };
+    let mut at = first;
+    while at > from + 1 && open(at - 1) && belongs(at - 1) {
+        at -= 1;
+    }
+    Some(at)
+}
