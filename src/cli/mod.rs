@@ -139,7 +139,7 @@ fn log_to_stderr(loudness: Loudness) {
     let level = match loudness {
         Loudness::Quiet => "error",
         // What the hub's client has to say is said as a note when it fails.
-        Loudness::Normal => "warn,hf_hub=error",
+        Loudness::Normal => "warn,hf_hub=off",
         Loudness::Verbose(1) => "brief=info,warn",
         Loudness::Verbose(_) => "brief=debug,info",
     };
