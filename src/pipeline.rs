@@ -10,6 +10,7 @@ use crate::{
     hub::{self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store},
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Material, Summarizer, Summary},
+    trace::Verdict,
     translate::{Segment, Translation, Translator},
 };
 
@@ -151,9 +152,18 @@ impl Pipeline {
         let Self { prompts, loaded, settings, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Summarizing);
-        let claims =
+        let mut claims =
             Summarizer { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .summarize(&material, settings.sentences, &mut watch(observer))?;
+        // The checks compare with the translation; where that is a gist, so is what they find.
+        if !["good", "fair"].contains(&brief.translation.quality.as_str()) {
+            for support in claims.iter_mut().map(|claim| &mut claim.support) {
+                if support.verdict == Verdict::Supported {
+                    support.verdict = Verdict::Partly;
+                    support.reason = "it says what its translation says, which is a gist".into();
+                }
+            }
+        }
         brief.summary = Some(Summary {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),

@@ -176,6 +176,9 @@ fn a_bengali_seed_becomes_a_traceable_brief_with_its_warning() {
     holds(&brief, "bn");
     assert_eq!(brief.translation.quality, "gist");
     assert_eq!(brief.translation.warnings.len(), 1);
+    // Nothing that rests on a gist counts as proven.
+    let claims = &brief.summary.as_ref().unwrap().claims;
+    assert!(claims.iter().all(|c| c.support.verdict != Verdict::Supported), "{claims:?}");
     for format in [Format::Markdown, Format::Json, Format::Html] {
         let text = render::render(&brief, format);
         assert!(text.contains("gist"), "{format:?} lacks the warning");
