@@ -436,6 +436,27 @@ fn a_translation_is_summarised_without_translating_it_again() {
 }
 
 #[test]
+fn a_long_article_is_summarised_in_parts_with_its_citations_carried_through() {
+    let desk = Desk::new();
+    let long: String = (0..60)
+        .map(|n| format!("Am Ort {n} wurde die Brücke nach {n} Tagen geöffnet.\n"))
+        .collect();
+    desk.file("long.txt", format!("Brücken im ganzen Land wieder offen\n\n{long}"));
+    let (code, out, err) = run(desk.brief(&["summarize", "long.txt", "--format", "json"]));
+    assert_eq!(code, 0, "{err}");
+    let brief = json::parse_all("-", &out).unwrap().remove(0);
+    assert!(brief.sentences.len() > 50, "{}", brief.sentences.len());
+    let claims = brief.summary.unwrap().claims;
+    assert_eq!(claims.len(), 3);
+    for claim in &claims {
+        for citation in &claim.citations {
+            let cited = brief.sentences.iter().find(|s| s.id == citation.sentence).unwrap();
+            assert_eq!((citation.span, &citation.quote), (cited.span, &cited.text));
+        }
+    }
+}
+
+#[test]
 fn options_win_over_variables_and_variables_over_the_file() {
     let desk = Desk::new();
     desk.file("a.txt", GERMAN);

@@ -127,6 +127,8 @@ fn comment(source: &str, target: &str) -> Option<&'static str> {
         "in english:",
         "translated into english",
         "keep all numbers",
+        "(names",
+        "names:",
     ];
     let lower = target.to_lowercase().replace('’', "'");
     let source = source.to_lowercase();
@@ -254,6 +256,17 @@ mod tests {
 
     fn kinds(source: &str, target: &str, language: Language) -> Vec<FlagKind> {
         check(source, target, language, false).into_iter().map(|f| f.kind).collect()
+    }
+
+    #[test]
+    fn a_prompt_s_own_words_in_the_output_are_flagged() {
+        let leaked = "Putin met Kim Jong Un. (Names: 普京 = Putin; 金正恩 = Kim Jong Un)";
+        let found = kinds(
+            "普京會晤金正恩。",
+            &leaked.replace(['普', '京', '金', '正', '恩'], ""),
+            Language::ChineseTraditional,
+        );
+        assert!(found.contains(&FlagKind::Refused), "{found:?}");
     }
 
     #[test]
