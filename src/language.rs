@@ -64,3 +64,8 @@ impl std::fmt::Display for Language {
         f.write_str(self.tag())
     }
 }
+
+/// Whether `c` is a Chinese character, of either script.
+pub(crate) fn is_han(c: char) -> bool {
+    matches!(u32::from(c), 0x3400..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
+}

@@ -1,5 +1,7 @@
 //! What a site puts between an article's lines and after them.
 
+use std::collections::HashSet;
+
 use super::{
     extract::Fate,
     line::{Line, begins_comments, breaks_off, ends_article, is_link, list_head},
@@ -64,17 +66,19 @@ impl Boxes {
         lines: &[Line<'_>],
         fates: &[Option<Fate>],
         prose: &[usize],
-        captioned: &[usize],
+        captioned: &HashSet<usize>,
     ) -> Self {
-        let weight_before = |i: usize| -> usize {
-            prose
-                .iter()
-                .take_while(|p| **p < i)
-                .filter_map(|p| lines.get(*p))
-                .map(|l| l.weight)
-                .sum()
-        };
-        let total = weight_before(usize::MAX);
+        // Weight of the prose before each line, so that many labels cost no more than few.
+        let mut total = 0;
+        let before: Vec<usize> = lines
+            .iter()
+            .enumerate()
+            .map(|(i, line)| {
+                let so_far = total;
+                total += if prose.binary_search(&i).is_ok() { line.weight } else { 0 };
+                so_far
+            })
+            .collect();
         let mut inner: Vec<std::ops::Range<usize>> = Vec::new();
         let mut i = 0;
         while let Some(line) = lines.get(i) {
@@ -85,7 +89,7 @@ impl Boxes {
                 i += 1;
                 continue;
             }
-            let before = weight_before(i);
+            let before = before.get(i).copied().unwrap_or(0);
             let enough = before >= 200 && before * 5 >= total.min(6_000);
             if hard && enough {
                 return Self { inner, end: i };
@@ -105,7 +109,7 @@ impl Boxes {
 
 /// Where the article goes on after a box that begins at `label`: at text that speaks of what the
 /// article has spoken of so far. `None` if it doesn't.
-pub(super) fn resumes(
+fn resumes(
     lines: &[Line<'_>],
     fates: &[Option<Fate>],
     prose: &[usize],
@@ -115,7 +119,7 @@ pub(super) fn resumes(
     let topic = Topic::of(before.map(|l| l.text));
     // A box of one line ends with it.
     if lines.get(label).is_some_and(is_link)
-        && prose.contains(&(label + 1))
+        && prose.binary_search(&(label + 1)).is_ok()
         && lines.get(label + 1).is_some_and(|l| !l.truncated && !l.bullet && l.weight > 90)
     {
         return Some(label + 1);

@@ -24,6 +24,7 @@ use crate::{
     Span,
     error::{Error, Result},
 };
+
 /// What became of a line.
 #[derive(Clone)]
 pub(super) struct Fate {

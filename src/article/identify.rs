@@ -8,6 +8,7 @@ use super::{Block, BlockKind, Options, Source};
 use crate::{
     Language,
     error::{Error, Result},
+    language::is_han,
 };
 
 /// Characters of an article that are looked at; more don't change the answer.
@@ -201,7 +202,7 @@ impl Scripts {
         for c in text.chars().filter(|c| c.is_alphabetic()) {
             count.letters += 1;
             match u32::from(c) {
-                0x3400..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF => count.han += 1,
+                _ if is_han(c) => count.han += 1,
                 0x3041..=0x30FA | 0x30FD..=0x30FF | 0xFF66..=0xFF9F => count.kana += 1,
                 0xAC00..=0xD7A3 => count.hangul += 1,
                 _ => {}

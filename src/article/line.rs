@@ -17,9 +17,9 @@ pub(super) struct Line<'a> {
 }
 
 /// Weight from which a line can be a sentence of an article by itself.
-pub(super) const SENTENCE_WEIGHT: usize = 25;
+const SENTENCE_WEIGHT: usize = 25;
 /// Weight from which a line is text even if it ends in no full stop.
-pub(super) const LONG_WEIGHT: usize = 400;
+const LONG_WEIGHT: usize = 400;
 /// Weight up to which a line can be a heading or a label.
 pub(super) const LABEL_WEIGHT: usize = 140;
 
@@ -70,10 +70,10 @@ pub(super) fn weight(text: &str) -> usize {
         .sum()
 }
 
-pub(super) const CLOSERS: &[char] =
+const CLOSERS: &[char] =
     &['"', '”', '“', '»', '«', '’', '‘', '\'', ')', '）', '」', '』', ']', '】', '*', '_'];
 
-pub(super) fn ends_sentence(text: &str) -> bool {
+fn ends_sentence(text: &str) -> bool {
     let body = text.trim_end_matches(CLOSERS);
     let closed_quote = body.len() < text.len() && text.ends_with(['”', '“', '"', '」', '»', '«']);
     body.ends_with(['.', '!', '?', '。', '！', '？', '।', '॥', '…', ':', '：', ';', '；'])
@@ -81,7 +81,7 @@ pub(super) fn ends_sentence(text: &str) -> bool {
 }
 
 /// Whether the line breaks off as teasers do.
-pub(super) fn is_truncated(text: &str) -> bool {
+fn is_truncated(text: &str) -> bool {
     let body = text.trim_end_matches(CLOSERS);
     body.ends_with("...") || body.ends_with('…') || body.ends_with("[...]")
 }
@@ -97,7 +97,7 @@ pub(super) fn breaks_off(line: &Line<'_>) -> bool {
                 .is_some_and(|rest| rest.starts_with(char::is_uppercase)))
 }
 
-pub(super) fn has_bullet(text: &str) -> bool {
+fn has_bullet(text: &str) -> bool {
     // "1) …", "(২) …", but not "1. Mai", nor "2023 …".
     let number = text.trim_start_matches(['(', '（']).trim_start_matches(char::is_numeric);
     if number.len() < text.len() && number.starts_with([')', '）']) {
@@ -205,7 +205,7 @@ pub(super) fn addresses_reader(line: &Line<'_>) -> bool {
     }
 }
 
-pub(super) fn has_mail_address(text: &str) -> bool {
+fn has_mail_address(text: &str) -> bool {
     text.split(char::is_whitespace).any(|word| {
         word.split_once('@').is_some_and(|(name, host)| {
             name.ends_with(|c: char| c.is_ascii_alphanumeric()) && host.contains('.')
@@ -283,7 +283,7 @@ pub(super) fn is_metadata(line: &Line<'_>) -> bool {
         || (begins && !line.sentence && (dated || line.weight <= 70))
 }
 
-pub(super) fn long_sentence(line: &Line<'_>) -> bool {
+fn long_sentence(line: &Line<'_>) -> bool {
     line.sentence && line.weight > 80
 }
 

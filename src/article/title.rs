@@ -1,6 +1,6 @@
 //! The article's title, and the headlines of other articles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     line::{
@@ -70,7 +70,7 @@ pub(super) fn quotes_title(line: &Line<'_>, title: &Line<'_>) -> bool {
 
 /// Lines that quote the same long text: a site's standing texts name the article so even where
 /// the page's title is missing.
-pub(super) fn quoting_alike(lines: &[Line<'_>]) -> Vec<usize> {
+pub(super) fn quoting_alike(lines: &[Line<'_>]) -> HashSet<usize> {
     const QUOTES: &[char] = &['"', '„', '“', '”', '»', '«', '「', '」', '『', '』'];
     let mut by_quote: HashMap<String, Vec<usize>> = HashMap::new();
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.weight > 60) {
@@ -91,10 +91,10 @@ pub(super) fn quoting_alike(lines: &[Line<'_>]) -> Vec<usize> {
 }
 
 /// Headlines of other articles: lines that stand there twice, once with a site's name behind them.
-pub(super) fn captioned_headlines(lines: &[Line<'_>], title: Option<usize>) -> Vec<usize> {
+pub(super) fn captioned_headlines(lines: &[Line<'_>], title: Option<usize>) -> HashSet<usize> {
     let by_key: HashMap<&str, usize> =
         lines.iter().enumerate().map(|(i, l)| (l.key.as_str(), i)).collect();
-    let mut found = Vec::new();
+    let mut found = HashSet::new();
     for (i, line) in lines.iter().enumerate() {
         let Some((headline, _)) = [" - ", " | ", "_", " – ", "－"]
             .iter()
@@ -110,7 +110,5 @@ pub(super) fn captioned_headlines(lines: &[Line<'_>], title: Option<usize>) -> V
             found.extend([i, *original]);
         }
     }
-    found.sort_unstable();
-    found.dedup();
     found
 }

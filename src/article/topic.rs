@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::language::is_han;
+
 /// The content words of a text, and how many of its lines have each.
 #[derive(Debug, Default)]
 pub struct Topic {
@@ -172,10 +174,6 @@ fn content(line: &str) -> Vec<String> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-fn is_han(c: char) -> bool {
-    matches!(u32::from(c), 0x3400..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
 }
 
 fn is_bengali(c: char) -> bool {

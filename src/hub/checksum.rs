@@ -68,7 +68,7 @@ impl Records {
 /// Lower-case hex SHA-256 of bytes.
 #[must_use]
 pub fn sha256_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// The SHA-256 of a file in lower-case hex; progress is reported as [`Event::Checking`].

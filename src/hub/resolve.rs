@@ -9,7 +9,10 @@ use super::checksum;
 use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
-use crate::engine::{arch::config::Config, gguf, hub_folder};
+use crate::engine::{
+    arch::config::{self, Config},
+    gguf, hub_folder,
+};
 use crate::error::{Error, Result};
 
 /// The architectures that the engine runs, by their GGUF names.
@@ -61,11 +64,11 @@ impl Resolved {
     }
 }
 
-/// A hub folder's safetensors, in order.
-fn safetensors(folder: &Path) -> Result<Vec<PathBuf>> {
+/// A folder's files with that ending, in order.
+fn files_of_kind(folder: &Path, kind: &str) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, "cannot read", e))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-    files.retain(|p| p.extension().is_some_and(|e| e == "safetensors"));
+    files.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(kind)));
     files.sort();
     Ok(files)
 }
@@ -74,7 +77,7 @@ fn safetensors(folder: &Path) -> Result<Vec<PathBuf>> {
 /// checksums in the order of their names.
 fn folder_weights(store: &Store, folder: &Path, progress: &mut dyn Progress) -> Result<Weights> {
     let mut parts = Vec::new();
-    for file in safetensors(folder)? {
+    for file in files_of_kind(folder, "safetensors")? {
         parts.push(store.weights_at(&file, progress)?);
     }
     let sha256 = match parts.as_slice() {
@@ -129,21 +132,10 @@ fn refused(path: &Path, reason: String, hint: &str) -> Error {
     Error::Model { model: path.display().to_string(), reason, hint: hint.into() }
 }
 
-fn supported() -> String {
-    format!("supported are {}", ARCHITECTURES.join(", "))
-}
-
 /// The one GGUF file of a folder, or the folder itself if it holds safetensors.
 fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, "cannot read", e))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-    paths.sort();
-    let of_kind = |kind: &str| -> Vec<&PathBuf> {
-        let is = |p: &Path| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(kind));
-        paths.iter().filter(|p| is(p)).collect()
-    };
-    match of_kind("gguf").as_slice() {
-        [one] => return Ok((*one).clone()),
+    match files_of_kind(folder, "gguf")?.as_slice() {
+        [one] => return Ok(one.clone()),
         [] => {}
         [first, ..] => {
             return Err(refused(
@@ -153,7 +145,7 @@ fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
             ));
         }
     }
-    if of_kind("safetensors").is_empty() {
+    if files_of_kind(folder, "safetensors")?.is_empty() {
         return Err(refused(
             folder,
             "it holds no model: neither a GGUF file nor safetensors".into(),
@@ -184,12 +176,11 @@ impl Header {
         };
         let architecture = text("general.architecture");
         if !ARCHITECTURES.contains(&architecture.as_str()) {
-            let what = if architecture.is_empty() {
-                "it names no architecture".to_owned()
+            let reason = if architecture.is_empty() {
+                format!("it names no architecture; supported are {}", ARCHITECTURES.join(", "))
             } else {
-                format!("its architecture `{architecture}` is not supported")
+                config::unsupported(&architecture)
             };
-            let reason = format!("{what}; {}", supported());
             return Err(refused(path, reason, "`brief models list` names models that are"));
         }
         if content.metadata.get("split.count").and_then(|v| v.to_u64().ok()).unwrap_or(1) > 1 {
@@ -226,7 +217,7 @@ impl Header {
             refused(folder, reason, "`brief models list` names models that are")
         })?;
         let mut bytes = 0;
-        for file in safetensors(folder)? {
+        for file in files_of_kind(folder, "safetensors")? {
             bytes += file.metadata().map_err(|e| Error::io(&file, "cannot read", e))?.len();
         }
         let name = config.get("_name_or_path").and_then(|n| n.as_str()).unwrap_or_default();

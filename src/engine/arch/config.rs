@@ -183,7 +183,9 @@ impl Config {
     }
 }
 
-fn unsupported(architecture: &str) -> String {
+/// Says that an architecture isn't supported, and which are.
+#[must_use]
+pub fn unsupported(architecture: &str) -> String {
     format!(
         "its architecture `{architecture}` is not supported; supported are {}",
         SUPPORTED.join(", ")
@@ -191,11 +193,7 @@ fn unsupported(architecture: &str) -> String {
 }
 
 /// The architecture that a hub folder's `config.json` names, as GGUF would call it.
-///
-/// # Errors
-/// There is none.
-pub fn hub_architecture(json: &Value) -> std::result::Result<String, String> {
-    let json = json.get("text_config").unwrap_or(json);
+fn hub_architecture(json: &Value) -> std::result::Result<String, String> {
     let kind = json.get("model_type").and_then(Value::as_str);
     kind.map(|k| k.trim_end_matches("_text").to_owned())
         .ok_or_else(|| "config.json names no `model_type`".to_owned())
