@@ -190,7 +190,7 @@ impl Pipeline {
         observer.event(Event::Sentences { total: filled.len() });
         let mut targets =
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
-                .texts(&filled, language, &[], &mut watch(observer))?
+                .texts(filled, language, &mut watch(observer))?
                 .into_iter();
         Ok(lines
             .iter()

@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 const BATCH: usize = 24;
 /// Prompt tokens in one forward pass.
 const CHUNK: usize = 512;
+/// Computed prefixes that are kept, the last used ones: a language's instructions, the article in
+/// hand, and what retries look back on.
+const PREFIXES: usize = 8;
 
 /// What may come next, as a grammar sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub trait Grammar {
 pub struct Request {
     /// Its prompt.
     pub prompt: Prompt,
+    /// The cache of a finished sequence that the prompt may continue; used if it holds exactly the
+    /// prompt's shared levels.
+    pub after: Option<Arc<Prefix>>,
     /// Tokens after which it is cut off.
     pub max_tokens: usize,
     /// What it may write; without one, English text up to the first line break or end of turn.
@@ -58,9 +64,40 @@ pub struct Output {
     pub mean_logprob: f32,
 }
 
+/// Hears how generation goes, and may continue what has finished.
+pub trait Watch {
+    /// After every decoding step: sequences finished and tokens written in it. `false` ends the
+    /// work.
+    fn step(&mut self, finished: usize, written: usize) -> bool;
+
+    /// After a sequence has finished: `index` is its place in the outputs, `kv` the cache of its
+    /// prompt and text. An answer takes its place in the batch, and the next free place in the
+    /// outputs.
+    ///
+    /// # Errors
+    /// The watcher's own; they end the work.
+    fn follow(
+        &mut self,
+        _engine: &Engine,
+        _index: usize,
+        _output: &Output,
+        _kv: Arc<Prefix>,
+    ) -> Result<Option<Request>> {
+        Ok(None)
+    }
+}
+
+impl<F: FnMut(usize, usize) -> bool> Watch for F {
+    fn step(&mut self, finished: usize, written: usize) -> bool {
+        self(finished, written)
+    }
+}
+
 struct Sequence {
     index: usize,
     kv: SequenceKv,
+    /// The prompt's own level, i.e. what `kv` holds behind its prefix, before the written tokens.
+    own: Vec<u32>,
     pending: Vec<u32>,
     written: Vec<u32>,
     logprob: f64,
@@ -69,14 +106,27 @@ struct Sequence {
 }
 
 impl Engine {
-    /// The cached KV of a prompt's shared levels, computed at most once per engine.
-    fn prefix(&mut self, levels: &[Vec<u32>]) -> Result<Option<Arc<Prefix>>> {
+    /// The cached KV of a prompt's shared levels: `after` if that is what it holds, else computed
+    /// where it isn't known from an earlier prompt.
+    fn prefix(
+        &mut self,
+        levels: &[Vec<u32>],
+        after: Option<Arc<Prefix>>,
+    ) -> Result<Option<Arc<Prefix>>> {
+        if let Some(after) = after {
+            if after.holds(levels) {
+                return Ok(Some(after));
+            }
+            tracing::debug!("a prompt doesn't go on as its sequence's tokens stand: computed anew");
+        }
         let mut parent: Option<Arc<Prefix>> = None;
         let mut chain: Vec<u32> = Vec::new();
         for level in levels.iter().filter(|l| !l.is_empty()) {
             chain.extend(level);
-            if let Some((_, known)) = self.prefixes.iter().find(|(tokens, _)| *tokens == chain) {
-                parent = Some(known.clone());
+            if let Some(at) = self.prefixes.iter().position(|(tokens, _)| *tokens == chain) {
+                let known = self.prefixes.remove(at);
+                parent = Some(known.1.clone());
+                self.prefixes.push(known);
                 continue;
             }
             let mut kv = SequenceKv::new(parent.clone(), self.decoder.config.layers);
@@ -86,9 +136,8 @@ impl Engine {
                     .map_err(Error::engine("computing a shared prompt"))?;
             }
             let prefix = Arc::new(kv.into_prefix(level.clone()));
-            // A language's instructions and the article in hand are all that is used again.
-            if self.prefixes.len() >= 8 {
-                self.prefixes.remove(1);
+            if self.prefixes.len() >= PREFIXES {
+                self.prefixes.remove(0);
             }
             self.prefixes.push((chain.clone(), prefix.clone()));
             parent = Some(prefix);
@@ -96,16 +145,31 @@ impl Engine {
         Ok(parent)
     }
 
-    /// Generates every request, greedily; outputs come in the order of the requests. `progress`
-    /// hears of every decoding step (sequences finished, tokens written in this step) and ends
-    /// the work by answering `false`.
+    fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
+        let mut levels = request.prompt.levels;
+        let own = levels.pop().unwrap_or_default();
+        let prefix = self.prefix(&levels, request.after)?;
+        Ok(Sequence {
+            index,
+            kv: SequenceKv::new(prefix, self.decoder.config.layers),
+            pending: own.clone(),
+            own,
+            written: Vec::new(),
+            logprob: 0.0,
+            max_tokens: request.max_tokens,
+            grammar: request.grammar,
+        })
+    }
+
+    /// Generates every request, greedily; outputs come in the order of the requests, behind them
+    /// those of the requests that `watch` made of finished ones.
     ///
     /// # Errors
-    /// candle's, or [`Error::Interrupted`].
+    /// candle's, the watcher's, or [`Error::Interrupted`].
     pub fn generate(
         &mut self,
         requests: Vec<Request>,
-        progress: &mut dyn FnMut(usize, usize) -> bool,
+        watch: &mut dyn Watch,
     ) -> Result<Vec<Output>> {
         let mut outputs: Vec<Option<Output>> = (0..requests.len()).map(|_| None).collect();
         // Long prompts first: sequences of like length end together, and the batch stays full.
@@ -116,36 +180,26 @@ impl Engine {
             while running.len() < BATCH
                 && let Some((index, request)) = waiting.pop()
             {
-                let mut levels = request.prompt.levels;
-                let own = levels.pop().unwrap_or_default();
-                let prefix = self.prefix(&levels)?;
-                running.push(Sequence {
-                    index,
-                    kv: SequenceKv::new(prefix, self.decoder.config.layers),
-                    pending: own,
-                    written: Vec::new(),
-                    logprob: 0.0,
-                    max_tokens: request.max_tokens,
-                    grammar: request.grammar,
-                });
+                running.push(self.start(index, request)?);
             }
             self.step(&mut running)?;
             let written = running.len();
-            let mut finished = 0;
-            let mut still = Vec::with_capacity(running.len());
-            for mut sequence in running {
-                if sequence.pending.is_empty() {
-                    finished += 1;
-                    let output = self.finish(&mut sequence);
-                    if let Some(place) = outputs.get_mut(sequence.index) {
-                        *place = Some(output);
-                    }
-                } else {
-                    still.push(sequence);
+            let (ended, still): (Vec<_>, Vec<_>) =
+                running.into_iter().partition(|sequence| sequence.pending.is_empty());
+            running = still;
+            let finished = ended.len();
+            for sequence in ended {
+                let index = sequence.index;
+                let (output, kv) = self.finish(sequence);
+                if let Some(request) = watch.follow(self, index, &output, kv)? {
+                    waiting.push((outputs.len(), request));
+                    outputs.push(None);
+                }
+                if let Some(place) = outputs.get_mut(index) {
+                    *place = Some(output);
                 }
             }
-            running = still;
-            if !progress(finished, written) {
+            if !watch.step(finished, written) {
                 return Err(Error::Interrupted);
             }
         }
@@ -232,14 +286,19 @@ impl Engine {
         self.vocabulary.is_break(token) && !sequence.written.is_empty()
     }
 
-    fn finish(&self, sequence: &mut Sequence) -> Output {
-        let tokens = std::mem::take(&mut sequence.written);
-        Output {
-            text: self.tokenizer.decode(&tokens).trim().to_owned(),
+    /// A finished sequence's output, and its cache for a prompt that continues it.
+    fn finish(&self, sequence: Sequence) -> (Output, Arc<Prefix>) {
+        let output = Output {
+            text: self.tokenizer.decode(&sequence.written).trim().to_owned(),
             cut_off: sequence.max_tokens == 0,
-            mean_logprob: (sequence.logprob / tokens.len().max(1) as f64) as f32,
-            tokens,
-        }
+            mean_logprob: (sequence.logprob / sequence.written.len().max(1) as f64) as f32,
+            tokens: sequence.written,
+        };
+        let mut tokens = sequence.own;
+        tokens.extend(&output.tokens);
+        // The last token is computed only where another was asked for.
+        tokens.truncate(sequence.kv.tail_len());
+        (output, Arc::new(sequence.kv.into_prefix(tokens)))
     }
 }
 

@@ -30,6 +30,16 @@ impl Prefix {
         self.tokens.len() + self.parent.as_ref().map_or(0, |p| p.len())
     }
 
+    /// Whether the chain holds exactly these tokens, wherever either is cut.
+    #[must_use]
+    pub fn holds(&self, levels: &[Vec<u32>]) -> bool {
+        let mut links = vec![self];
+        while let Some(parent) = links.last().and_then(|p| p.parent.as_deref()) {
+            links.push(parent);
+        }
+        links.iter().rev().flat_map(|link| &link.tokens).eq(levels.iter().flatten())
+    }
+
     /// Whether the chain holds no token.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -62,6 +72,11 @@ impl SequenceKv {
     #[must_use]
     pub fn len(&self) -> usize {
         self.prefix_tokens + self.tail_tokens
+    }
+
+    /// Tokens held behind the shared prefix.
+    pub(super) fn tail_len(&self) -> usize {
+        self.tail_tokens
     }
 
     /// Whether no token is held.

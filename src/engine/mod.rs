@@ -16,7 +16,8 @@ use std::{path::Path, sync::Arc};
 use candle_core::Device;
 
 pub use device::DeviceChoice;
-pub use generate::{Grammar, Next, Output, Request};
+pub use generate::{Grammar, Next, Output, Request, Watch};
+pub use kv::Prefix;
 pub use prompt::{Prompt, Prompts, Values};
 pub use tokenizer::Tokenizer;
 
@@ -26,7 +27,6 @@ use self::{
         decoder::Decoder,
         weights::{GgufWeights, HubWeights},
     },
-    kv::Prefix,
     vocabulary::Vocabulary,
 };
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub struct Engine {
     /// Which tokens English output may use.
     pub vocabulary: Vocabulary,
     decoder: Decoder,
-    /// Computed prefixes by their tokens.
+    /// Computed prefixes by their tokens, the last used one at the end.
     prefixes: Vec<(Vec<u32>, Arc<Prefix>)>,
 }
 

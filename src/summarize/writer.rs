@@ -245,11 +245,13 @@ impl Summarizer<'_> {
             .ok_or_else(|| self.broken("its vocabulary lacks brackets or digits".into()))?;
         let request = Request {
             prompt,
+            after: None,
             max_tokens: SENTENCE_TOKENS * count,
             grammar: Some(Box::new(CitedSummary::new(marks, lines.len(), count))),
         };
-        let outputs =
-            self.engine.generate(vec![request], &mut |_, tokens| progress.advance(0, tokens))?;
+        let outputs = self
+            .engine
+            .generate(vec![request], &mut |_: usize, tokens: usize| progress.advance(0, tokens))?;
         Ok(outputs.first().map(|o| parse(&o.text)).unwrap_or_default())
     }
 

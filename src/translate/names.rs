@@ -167,9 +167,20 @@ pub fn is_written(name: &Name, target: &str) -> bool {
             let before = spaced.get(..at).and_then(|b| b.chars().next_back());
             let after = spaced.get(at + form.len()..).unwrap_or("");
             let ending: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
-            !before.is_some_and(char::is_alphanumeric) && ENDINGS.contains(&ending.as_str())
+            !before.is_some_and(char::is_alphanumeric)
+                && ENDINGS.contains(&ending.as_str())
+                && !goes_on_otherwise(name, &form, after)
         })
     })
+}
+
+/// Whether a short form is the beginning of another's full name: "Kim" in "Kim Jong Il" is not
+/// Kim Jong Un. Where the full name stood right, the full form was found.
+fn goes_on_otherwise(name: &Name, form: &str, after: &str) -> bool {
+    name.english
+        .iter()
+        .filter_map(|full| full.strip_prefix(form)?.strip_prefix(' ')?.split(' ').next())
+        .any(|next| after.strip_prefix(' ').is_some_and(|after| after.starts_with(next)))
 }
 
 #[cfg(test)]
@@ -207,6 +218,18 @@ mod tests {
             assert!(is_written(name, target), "{target}");
         }
         assert!(!is_written(name, "The president said"));
+    }
+
+    #[test]
+    fn a_namesake_is_another_person() {
+        let (name, _) = known("金正恩", Language::ChineseSimplified)[0];
+        for target in ["Kim Jong Un said", "Kim Jong-un's visit", "Kim said"] {
+            assert!(is_written(name, target), "{target}");
+        }
+        assert!(!is_written(name, "Kim Jong Il said"));
+        let zh = Language::ChineseSimplified;
+        let namesakes: Vec<_> = invented("金正恩13日到访", "Kim Jong Il arrived on the 13th", zh);
+        assert_eq!(namesakes[0].english[0], "Kim Jong Il");
     }
 
     #[test]

@@ -22,8 +22,10 @@ pub struct Pair {
 pub struct Fields<'a> {
     /// The source language.
     pub language: Language,
-    /// Segments of the same article that are translated already.
+    /// The beginning of the same article, where that is translated already.
     pub context: &'a [Pair],
+    /// What comes right before the text.
+    pub earlier: &'a [Pair],
     /// The text to translate.
     pub text: &'a str,
     /// A reminder for a second attempt.
@@ -41,17 +43,15 @@ pub fn render(
     engine: &Engine,
 ) -> Result<Prompt> {
     let values = Values::default();
-    let context: Vec<Value> = fields
-        .context
-        .iter()
-        .map(|pair| {
-            context! {
-                source => values.text(&pair.source),
-                target => values.text(&pair.target),
-                names => values.text(&names::glossary(&pair.source, fields.language)),
-            }
-        })
-        .collect();
+    let pair = |pair: &Pair| {
+        context! {
+            source => values.text(&pair.source),
+            target => values.text(&pair.target),
+            names => values.text(&names::glossary(&pair.source, fields.language)),
+        }
+    };
+    let context: Vec<Value> = fields.context.iter().map(pair).collect();
+    let earlier: Vec<Value> = fields.earlier.iter().map(pair).collect();
     prompts
         .render(
             &format!("translate.{style}.jinja"),
@@ -59,6 +59,7 @@ pub fn render(
                 language => fields.language.english_name(),
                 family => fields.language.family(),
                 context => context,
+                earlier => earlier,
                 text => values.text(fields.text),
                 names => values.text(&names::glossary(fields.text, fields.language)),
                 note => fields.note.map(|note| values.text(note)),

@@ -1,6 +1,6 @@
 //! The order in which an article's sentences are translated, checked and tried again.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{
     Flag, FlagKind, Segment, guards, names,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Language,
     article::{Article, BlockKind, Sentence},
-    engine::{Engine, Output, Prompts, Request},
+    engine::{Engine, Output, Prefix, Prompts, Request, Watch},
     error::Result,
 };
 
@@ -18,6 +18,11 @@ use crate::{
 const CONTEXT_SEGMENTS: usize = 3;
 /// Characters of context, source and target together, that a prompt may carry.
 const CONTEXT_CHARS: usize = 1_600;
+/// Sentences that are translated one after the other, each seeing those before it. Other runs are
+/// translated at the same time.
+const RUN: usize = 6;
+/// How often a text is tried.
+const ATTEMPTS: usize = 3;
 
 /// Hears how far a translation is. Its answer `false` ends the work.
 pub trait Progress {
@@ -39,6 +44,53 @@ pub struct Translator<'a> {
     pub prompts: &'a Prompts,
     /// The manifest's prompt style.
     pub style: &'a str,
+}
+
+/// Texts on their way into English.
+struct Draft {
+    language: Language,
+    texts: Vec<String>,
+    /// Whether the texts follow one another, as an article's sentences do.
+    connected: bool,
+    /// The best attempt so far at each.
+    best: Vec<Option<Candidate>>,
+}
+
+impl Draft {
+    fn new(texts: Vec<String>, language: Language, connected: bool) -> Self {
+        Self { language, best: texts.iter().map(|_| None).collect(), texts, connected }
+    }
+
+    fn best(&self, index: usize) -> Option<&Candidate> {
+        self.best.get(index).and_then(Option::as_ref)
+    }
+
+    /// Keeps `output` if it is the best so far.
+    fn consider(&mut self, index: usize, output: &Output) {
+        let (Some(text), Some(best)) = (self.texts.get(index), self.best.get_mut(index)) else {
+            return;
+        };
+        let candidate = Candidate::new(text, output, self.language);
+        if best.as_ref().is_none_or(|best| candidate.better_than(best)) {
+            *best = Some(candidate);
+        }
+    }
+
+    /// The text with its translation, if that has no flag: what another prompt may show.
+    fn pair(&self, index: usize) -> Option<Pair> {
+        let best = self.best(index).filter(|best| best.flags.is_empty())?;
+        Some(Pair { source: self.texts.get(index)?.clone(), target: best.target.clone() })
+    }
+
+    /// The clean ones among `indices`, as many as fit.
+    fn pairs(&self, indices: &[usize]) -> Vec<Pair> {
+        let mut left = CONTEXT_CHARS;
+        let fits = |pair: &Pair| {
+            left = left.saturating_sub(pair.source.chars().count() + pair.target.chars().count());
+            left > 0
+        };
+        indices.iter().filter_map(|i| self.pair(*i)).take_while(fits).collect()
+    }
 }
 
 struct Candidate {
@@ -74,6 +126,111 @@ impl Candidate {
     }
 }
 
+/// What all prompts of a piece of work have in common.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    prompts: &'a Prompts,
+    style: &'a str,
+    language: Language,
+    /// The article's beginning.
+    context: &'a [Pair],
+}
+
+impl Asking<'_> {
+    /// A first attempt at `text`, which comes after `earlier`.
+    fn first(&self, engine: &Engine, text: &str, earlier: &[Pair]) -> Result<Request> {
+        self.request(engine, text, self.context, earlier, None)
+    }
+
+    /// Another attempt at a text: the second without the article's beginning, the third with what
+    /// must not be changed said once more. Names that the best attempt so far got wrong are told.
+    fn again(
+        &self,
+        engine: &Engine,
+        text: &str,
+        previous: Option<Pair>,
+        attempt: usize,
+        best: Option<&Candidate>,
+    ) -> Result<Request> {
+        let misnamed = best.is_some_and(|b| b.flags.iter().any(|f| f.kind == FlagKind::Name));
+        let names = misnamed.then(|| format!("Names: {}", names::glossary(text, self.language)));
+        let reminder = (attempt == 2).then_some(
+            "translate every word; keep all numbers, dates and names exactly as they are",
+        );
+        let note = match (&names, reminder) {
+            (Some(names), Some(reminder)) => Some(format!("{names}. {reminder}")),
+            (names, reminder) => names.clone().or(reminder.map(str::to_owned)),
+        };
+        let context = if attempt == 1 && !misnamed { &[] } else { self.context };
+        self.request(engine, text, context, previous.as_slice(), note.as_deref())
+    }
+
+    fn request(
+        &self,
+        engine: &Engine,
+        text: &str,
+        context: &[Pair],
+        earlier: &[Pair],
+        note: Option<&str>,
+    ) -> Result<Request> {
+        let fields = Fields { language: self.language, context, earlier, text, note };
+        let prompt = prompt::render(self.style, &fields, self.prompts, engine)?;
+        let source_tokens = engine.tokenizer.encode(text).map_or(text.len(), |ids| ids.len());
+        Ok(Request { prompt, after: None, max_tokens: 24 + source_tokens * 2, grammar: None })
+    }
+}
+
+/// First attempts: runs of texts that are translated one after the other, each as the next turn of
+/// the conversation that its run is.
+struct Runs<'a> {
+    asking: Asking<'a>,
+    draft: &'a mut Draft,
+    progress: &'a mut dyn Progress,
+    /// Texts still to come in each run, last first.
+    coming: Vec<Vec<usize>>,
+    /// What each run's next prompt shows of it.
+    earlier: Vec<Vec<Pair>>,
+    /// The text that each output translates, and its run.
+    outputs: Vec<(usize, usize)>,
+}
+
+impl Runs<'_> {
+    /// The next text of a run.
+    fn next(&mut self, engine: &Engine, run: usize) -> Result<Option<Request>> {
+        let Some(index) = self.coming.get_mut(run).and_then(Vec::pop) else { return Ok(None) };
+        self.outputs.push((index, run));
+        let text = self.draft.texts.get(index).map_or("", String::as_str);
+        let earlier = self.earlier.get(run).map_or(&[][..], Vec::as_slice);
+        self.asking.first(engine, text, earlier).map(Some)
+    }
+}
+
+impl Watch for Runs<'_> {
+    fn step(&mut self, finished: usize, written: usize) -> bool {
+        self.progress.advance(finished, written)
+    }
+
+    fn follow(
+        &mut self,
+        engine: &Engine,
+        output_index: usize,
+        output: &Output,
+        kv: Arc<Prefix>,
+    ) -> Result<Option<Request>> {
+        let Some(&(index, run)) = self.outputs.get(output_index) else { return Ok(None) };
+        self.draft.consider(index, output);
+        let pair = self.draft.pair(index);
+        if let Some(earlier) = self.earlier.get_mut(run) {
+            match pair {
+                Some(pair) => earlier.push(pair),
+                // A translation that failed a check must not lead the next one astray.
+                None => earlier.clear(),
+            }
+        }
+        Ok(self.next(engine, run)?.map(|request| Request { after: Some(kv), ..request }))
+    }
+}
+
 impl Translator<'_> {
     /// Translates an article, sentence by sentence. Every sentence is in exactly one segment.
     ///
@@ -85,109 +242,107 @@ impl Translator<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Vec<Segment>> {
         let sentences = &article.sentences;
-        // Context is an article's beginning, which says who and what it is about.
-        let lead: Vec<usize> = sentences
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.kind != BlockKind::Heading)
-            .map(|(i, _)| i)
-            .take(CONTEXT_SEGMENTS)
-            .collect();
-        let texts = |indices: &[usize]| -> Vec<String> {
-            indices.iter().filter_map(|i| sentences.get(*i)).map(prepared).collect()
-        };
-        let rest: Vec<usize> = (0..sentences.len()).filter(|i| !lead.contains(i)).collect();
-        let lead_texts = texts(&lead);
-        let lead_targets = self.texts(&lead_texts, article.language, &[], progress)?;
-        let context = context_pairs(&lead_texts, &lead_targets);
-        let rest_targets = self.texts(&texts(&rest), article.language, &context, progress)?;
-
-        let mut targets: HashMap<usize, (String, Vec<Flag>)> =
-            lead.into_iter().zip(lead_targets).chain(rest.into_iter().zip(rest_targets)).collect();
+        let texts = sentences.iter().map(prepared).collect();
+        let mut draft = Draft::new(texts, article.language, true);
+        let (lead, rest) = runs(sentences);
+        self.translate(&mut draft, vec![lead.clone()], &[], progress)?;
+        let context = draft.pairs(&lead);
+        self.translate(&mut draft, rest, &context, progress)?;
         Ok(sentences
             .iter()
-            .enumerate()
-            .map(|(i, sentence)| {
-                let (target, flags) = targets.remove(&i).unwrap_or_default();
+            .zip(draft.best)
+            .map(|(sentence, best)| {
+                let (target, flags) = best.map(|b| (b.target, b.flags)).unwrap_or_default();
                 Segment { sentences: vec![sentence.id.clone()], target, flags }
             })
             .collect())
     }
 
-    /// Translates texts that belong together; each gets its target and what is wrong with it.
+    /// Translates texts that have nothing to do with one another; each gets its target and what is
+    /// wrong with it.
     ///
     /// # Errors
     /// The engine's, or an interruption.
     pub fn texts(
         &mut self,
-        texts: &[String],
+        texts: Vec<String>,
         language: Language,
-        context: &[Pair],
         progress: &mut dyn Progress,
     ) -> Result<Vec<(String, Vec<Flag>)>> {
-        let mut best: Vec<Option<Candidate>> = texts.iter().map(|_| None).collect();
-        let mut open: Vec<usize> = (0..texts.len()).collect();
-        for attempt in 0..3 {
-            let requests = open
-                .iter()
-                .filter_map(|i| Some((texts.get(*i)?, best.get(*i)?.as_ref())))
-                .map(|(text, best)| self.request(text, language, context, attempt, best))
-                .collect::<Result<Vec<_>>>()?;
-            let first = attempt == 0;
-            let outputs = self.engine.generate(requests, &mut |finished, tokens| {
-                progress.advance(if first { finished } else { 0 }, tokens)
-            })?;
-            for (i, output) in open.iter().zip(&outputs) {
-                let (Some(text), Some(best)) = (texts.get(*i), best.get_mut(*i)) else { continue };
-                let candidate = Candidate::new(text, output, language);
-                if best.as_ref().is_none_or(|b| candidate.better_than(b)) {
-                    *best = Some(candidate);
-                }
-            }
-            open.retain(|i| {
-                best.get(*i).and_then(Option::as_ref).is_some_and(|b| !b.flags.is_empty())
-            });
-            if open.is_empty() {
-                break;
-            }
-        }
-        Ok(best
+        let runs = (0..texts.len()).map(|i| vec![i]).collect();
+        let mut draft = Draft::new(texts, language, false);
+        self.translate(&mut draft, runs, &[], progress)?;
+        Ok(draft
+            .best
             .into_iter()
-            .map(|candidate| candidate.map_or_else(Default::default, |c| (c.target, c.flags)))
+            .map(|best| best.map(|b| (b.target, b.flags)).unwrap_or_default())
             .collect())
     }
 
-    /// The prompt of one attempt: first with the article's beginning, then without it, then with
-    /// what must not be changed said once more. Names that the best attempt so far got wrong are
-    /// told.
-    fn request(
-        &self,
-        text: &str,
-        language: Language,
+    /// Translates the texts of `runs`, each run in order, and tries again those that fail a check.
+    fn translate(
+        &mut self,
+        draft: &mut Draft,
+        mut runs: Vec<Vec<usize>>,
         context: &[Pair],
-        attempt: usize,
-        best: Option<&Candidate>,
-    ) -> Result<Request> {
-        let misnamed = best.is_some_and(|b| b.flags.iter().any(|f| f.kind == FlagKind::Name));
-        let names = misnamed.then(|| format!("Names: {}", names::glossary(text, language)));
-        let reminder = (attempt == 2).then_some(
-            "translate every word; keep all numbers, dates and names exactly as they are",
-        );
-        let note = match (&names, reminder) {
-            (Some(names), Some(reminder)) => Some(format!("{names}. {reminder}")),
-            (names, reminder) => names.clone().or(reminder.map(str::to_owned)),
-        };
-        let bare = attempt == 1 && !misnamed;
-        let fields = Fields {
-            language,
-            context: if bare { &[] } else { context },
-            text,
-            note: note.as_deref(),
-        };
-        let prompt = prompt::render(self.style, &fields, self.prompts, self.engine)?;
-        let source_tokens = self.engine.tokenizer.encode(text).map_or(text.len(), |ids| ids.len());
-        Ok(Request { prompt, max_tokens: 24 + source_tokens * 2, grammar: None })
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let mut open = runs.concat();
+        let asking =
+            Asking { prompts: self.prompts, style: self.style, language: draft.language, context };
+        runs.iter_mut().for_each(|run| run.reverse());
+        let earlier = vec![Vec::new(); runs.len()];
+        let mut first =
+            Runs { asking, draft, progress, coming: runs, earlier, outputs: Vec::new() };
+        let requests = (0..first.coming.len())
+            .filter_map(|run| first.next(self.engine, run).transpose())
+            .collect::<Result<Vec<_>>>()?;
+        self.engine.generate(requests, &mut first)?;
+
+        for attempt in 1..ATTEMPTS {
+            open.retain(|i| draft.best(*i).is_some_and(|best| !best.flags.is_empty()));
+            let requests = open
+                .iter()
+                .map(|i| {
+                    let text = draft.texts.get(*i).map_or("", String::as_str);
+                    let previous = i.checked_sub(1).filter(|_| draft.connected);
+                    let previous = previous.and_then(|i| draft.pair(i));
+                    asking.again(self.engine, text, previous, attempt, draft.best(*i))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let outputs = self
+                .engine
+                .generate(requests, &mut |_: usize, tokens: usize| progress.advance(0, tokens))?;
+            for (i, output) in open.iter().zip(&outputs) {
+                draft.consider(*i, output);
+            }
+        }
+        Ok(())
     }
+}
+
+/// An article's sentences as its beginning, which says who and what it is about, and the runs of
+/// the rest. A run is a paragraph with the heading above it, or a part of a long one.
+fn runs(sentences: &[Sentence]) -> (Vec<usize>, Vec<Vec<usize>>) {
+    let is_heading = |s: &Sentence| s.kind == BlockKind::Heading;
+    let lead: Vec<usize> = sentences
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| !is_heading(s))
+        .map(|(i, _)| i)
+        .take(CONTEXT_SEGMENTS)
+        .collect();
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut before: Option<&Sentence> = None;
+    for (i, sentence) in sentences.iter().enumerate().filter(|(i, _)| !lead.contains(i)) {
+        let goes_on = before.is_some_and(|b| b.block == sentence.block || is_heading(b));
+        match runs.last_mut().filter(|run| goes_on && run.len() < RUN) {
+            Some(run) => run.push(i),
+            None => runs.push(vec![i]),
+        }
+        before = Some(sentence);
+    }
+    (lead, runs)
 }
 
 /// A sentence as the model reads it: on one line, in composed form.
@@ -200,18 +355,57 @@ fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The clean ones among the lead's translations, as many as fit.
-fn context_pairs(sources: &[String], targets: &[(String, Vec<Flag>)]) -> Vec<Pair> {
-    let mut left = CONTEXT_CHARS;
-    sources
-        .iter()
-        .zip(targets)
-        .filter(|(_, (_, flags))| flags.is_empty())
-        .map(|(source, (target, _))| Pair { source: source.clone(), target: target.clone() })
-        .take_while(|pair| {
-            let chars = pair.source.chars().count() + pair.target.chars().count();
-            left = left.saturating_sub(chars);
-            left > 0
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::Span;
+
+    fn sentences(kinds: &[(BlockKind, usize)]) -> Vec<Sentence> {
+        kinds
+            .iter()
+            .enumerate()
+            .flat_map(|(block, (kind, count))| std::iter::repeat_n((block, *kind), *count))
+            .enumerate()
+            .map(|(i, (block, kind))| Sentence {
+                id: format!("s{}", i + 1),
+                span: Span { start: i, end: i + 1 },
+                text: "x".into(),
+                block,
+                kind,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn runs_are_paragraphs_with_their_headings() {
+        use BlockKind::{Heading, Paragraph, Title};
+        let (lead, runs) = runs(&sentences(&[
+            (Title, 1),
+            (Heading, 1),
+            (Paragraph, 3),
+            (Heading, 1),
+            (Paragraph, 2),
+            (Paragraph, 8),
+        ]));
+        assert_eq!(lead, [0, 2, 3]);
+        assert_eq!(runs, [vec![1, 4], vec![5, 6, 7], vec![8, 9, 10, 11, 12, 13], vec![14, 15]]);
+    }
+
+    #[test]
+    fn what_failed_a_check_is_not_shown_to_the_model() {
+        let texts = vec!["Am 13. Mai.".to_owned(), "Er kam.".to_owned()];
+        let mut draft = Draft::new(texts, Language::German, true);
+        let output = |text: &str| Output {
+            tokens: vec![1],
+            text: text.into(),
+            cut_off: false,
+            mean_logprob: -0.1,
+        };
+        draft.consider(0, &output("On June 14."));
+        draft.consider(1, &output("He came."));
+        assert_eq!(draft.pairs(&[0, 1]).len(), 1);
+        draft.consider(0, &output("On May 13."));
+        assert_eq!(draft.pairs(&[0, 1])[0].target, "On May 13.");
+    }
 }
