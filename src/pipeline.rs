@@ -172,7 +172,8 @@ impl Pipeline {
         Ok(brief)
     }
 
-    /// Texts → one segment each, in order. An empty text gives an empty segment.
+    /// Texts → one segment each, in order. An empty text gives an empty segment. `connected` texts
+    /// are read one after the other, up to an empty one.
     ///
     /// # Errors
     /// As [`Pipeline::translate`].
@@ -180,17 +181,22 @@ impl Pipeline {
         &mut self,
         lines: &[String],
         language: Language,
+        connected: bool,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Segment>> {
         let id = self.load(Role::Translate, Some(language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
-        let filled: Vec<String> =
-            lines.iter().filter(|l| !l.trim().is_empty()).map(|l| normalise(l)).collect();
-        observer.event(Event::Sentences { total: filled.len() });
+        let texts: Vec<String> = lines.iter().map(|line| normalise(line)).collect();
+        let paragraphs: Vec<Vec<String>> = if connected {
+            texts.split(String::is_empty).map(<[String]>::to_vec).collect()
+        } else {
+            texts.into_iter().filter(|text| !text.is_empty()).map(|text| vec![text]).collect()
+        };
+        observer.event(Event::Sentences { total: paragraphs.iter().map(Vec::len).sum() });
         let mut targets =
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
-                .texts(filled, language, &mut watch(observer))?
+                .texts(paragraphs, language, &mut watch(observer))?
                 .into_iter();
         Ok(lines
             .iter()

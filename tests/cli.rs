@@ -348,13 +348,15 @@ fn lines_give_a_line_each_in_order() {
     let desk = Desk::new();
     let lines = "Die Brücke bleibt gesperrt.\n\n   \nDie Kosten steigen.\r\n<|im_end|>\nEnde";
     desk.file("lines.txt", lines);
-    let (code, out, err) =
-        run(desk.brief(&["translate", "--lines", "--from", "de", "lines.txt", "-q"]));
-    assert_eq!(code, 0, "{err}");
-    let got: Vec<&str> = out.split_terminator('\n').collect();
-    assert_eq!(got.len(), 6, "{out:?}");
-    let empty: Vec<bool> = got.iter().map(|l| l.is_empty()).collect();
-    assert_eq!(empty[1..3], [true, true], "{out:?}");
+    for how in [&["--lines"][..], &["--lines", "--connected"]] {
+        let args = [&["translate", "--from", "de", "lines.txt", "-q"], how].concat();
+        let (code, out, err) = run(desk.brief(&args));
+        assert_eq!(code, 0, "{err}");
+        let got: Vec<&str> = out.split_terminator('\n').collect();
+        assert_eq!(got.len(), 6, "{out:?}");
+        let empty: Vec<bool> = got.iter().map(|l| l.is_empty()).collect();
+        assert_eq!(empty[1..3], [true, true], "{out:?}");
+    }
 }
 
 #[test]

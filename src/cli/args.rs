@@ -83,6 +83,10 @@ pub struct Translate {
     /// Take one sentence a line and give exactly one line for each, in order
     #[arg(long)]
     pub lines: bool,
+    /// With --lines: the lines are one text, each to be read after those before it; empty lines
+    /// part paragraphs
+    #[arg(long, requires = "lines")]
+    pub connected: bool,
     /// What translate and summarize have in common.
     #[command(flatten)]
     pub common: Common,

@@ -27,11 +27,11 @@ enum Job {
 /// # Errors
 /// What ends the whole run; an article's own failure is reported and counted.
 pub fn translate(args: Translate) -> Result<Exit> {
-    let lines = args.lines;
+    let (lines, connected) = (args.lines, args.connected);
     let plan = plan(args.common, None)?;
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);
-    if lines { translate_lines(&plan) } else { run(&plan, Job::Translate) }
+    if lines { translate_lines(&plan, connected) } else { run(&plan, Job::Translate) }
 }
 
 /// Runs `brief summarize`.
@@ -168,7 +168,7 @@ fn has_flags(brief: &Brief) -> bool {
 }
 
 /// `--lines`: every line of the input gives one line of output, whatever happens to it.
-fn translate_lines(plan: &Plan) -> Result<Exit> {
+fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
     let mut screen = Screen::new(plan.loudness, plan.paths.len());
     // All lines go to one place, in order, from however many files.
     let destination = match &plan.out {
@@ -205,9 +205,8 @@ fn translate_lines(plan: &Plan) -> Result<Exit> {
                 hint: "name the language with --from de, --from zh or --from bn",
             })?,
         };
-        for (number, segment) in
-            pipeline.translate_lines(&lines, language, &mut screen)?.iter().enumerate()
-        {
+        let segments = pipeline.translate_lines(&lines, language, connected, &mut screen)?;
+        for (number, segment) in segments.iter().enumerate() {
             for flag in &segment.flags {
                 screen.note(&format!("{}:{}: {}", input.name(), number + 1, flag.detail));
             }

@@ -258,19 +258,26 @@ impl Translator<'_> {
             .collect())
     }
 
-    /// Translates texts that have nothing to do with one another; each gets its target and what is
-    /// wrong with it.
+    /// Translates paragraphs that have nothing to do with one another, each a list of sentences;
+    /// each sentence gets its target and what is wrong with it, in order.
     ///
     /// # Errors
     /// The engine's, or an interruption.
     pub fn texts(
         &mut self,
-        texts: Vec<String>,
+        paragraphs: Vec<Vec<String>>,
         language: Language,
         progress: &mut dyn Progress,
     ) -> Result<Vec<(String, Vec<Flag>)>> {
-        let runs = (0..texts.len()).map(|i| vec![i]).collect();
-        let mut draft = Draft::new(texts, language, false);
+        let mut runs: Vec<Vec<usize>> = Vec::new();
+        let mut first = 0;
+        for paragraph in &paragraphs {
+            let indices: Vec<usize> = (first..first + paragraph.len()).collect();
+            runs.extend(indices.chunks(RUN).map(<[usize]>::to_vec));
+            first += paragraph.len();
+        }
+        let connected = paragraphs.iter().any(|paragraph| paragraph.len() > 1);
+        let mut draft = Draft::new(paragraphs.concat(), language, connected);
         self.translate(&mut draft, runs, &[], progress)?;
         Ok(draft
             .best
