@@ -1,6 +1,8 @@
 //! Is a summary sentence supported by what it cites?
 
+mod english;
 pub mod facts;
+mod signs;
 pub mod support;
 
 use serde::{Deserialize, Serialize};

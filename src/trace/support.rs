@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Support, Verdict,
+    english::{self, Kind},
     facts::{self, Tongue},
+    signs::{self, Text},
 };
 use crate::translate::{Flag, FlagKind, names};
 
 /// Coverage below which a claim isn't what its citations say.
-const LEAST_COVERAGE: f32 = 0.5;
+const LEAST_COVERAGE: f32 = 0.35;
 /// Coverage from which a claim is what its citations say.
 const FULL_COVERAGE: f32 = 0.7;
 /// Share of a claim's weight that a further citation must add.
@@ -31,10 +33,19 @@ pub struct Evidence<'a> {
 #[must_use]
 pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
     let target = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
-    let mut findings = Vec::new();
+    let (ours, theirs) = (Text::read([claim]), Text::read(cited.iter().map(|e| e.target)));
+    let known: Vec<f64> =
+        facts::numbers(&target, Tongue::English).into_iter().map(|n| n.value).collect();
+    let mut findings = signs::numbers(&ours, &theirs, &known);
+    findings.extend(signs::times(&ours, &theirs));
+    findings.extend(signs::names(&ours, &theirs));
+    findings.extend(signs::polarity(&ours, &theirs));
+    findings.extend(signs::hedging(&ours, &theirs));
+    findings.extend(signs::roles(&ours, &theirs));
+    findings.extend(signs::attribution(&ours, &theirs));
     let mut find = |kind, detail: String| findings.push(Flag { kind, detail });
 
-    let target_numbers = facts::numbers(&target, Tongue::English);
+    // What only the translation has: an error of the translator's can't vouch for itself.
     let source_numbers: Vec<f64> = cited
         .iter()
         .flat_map(|e| facts::numbers(e.source, Tongue::of_source(e.source)))
@@ -42,56 +53,27 @@ pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
         .collect();
     let same = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs());
     for number in facts::numbers(claim, Tongue::English).iter().filter(|n| n.hard) {
-        if !target_numbers.iter().any(|n| same(n.value, number.value)) {
-            find(FlagKind::NumberAdded, format!("{} is not in what it cites", number.text.trim()));
-        } else if !source_numbers.iter().any(|v| same(*v, number.value)) && number.value >= 13.0 {
+        if known.iter().any(|v| same(*v, number.value))
+            && !source_numbers.iter().any(|v| same(*v, number.value))
+            && number.value >= 13.0
+        {
             find(
                 FlagKind::NumberAdded,
                 format!("{} is in the translation, not in the original", number.text.trim()),
             );
         }
     }
-    let english =
-        |text: &str| (facts::months(text, Tongue::English), facts::weekdays(text, Tongue::English));
-    let ((months, days), (cited_months, cited_days)) = (english(claim), english(&target));
-    if months.iter().any(|m| !cited_months.contains(m))
-        || days.iter().any(|d| !cited_days.contains(d))
-    {
-        find(FlagKind::Date, "it names a month or weekday that is not in what it cites".into());
-    }
-    let stems: BTreeSet<String> = stems(&target).collect();
-    for name in names(claim) {
-        if !stems.contains(&stem(&name)) && !target.to_lowercase().contains(&name.to_lowercase()) {
-            find(FlagKind::Name, format!("{name} is not in what it cites"));
-        }
-    }
-    // Names that only the translation has: an error of the translator's can't vouch for itself.
     let sources = cited.iter().map(|e| e.source).collect::<Vec<_>>().join(" ");
     for name in names::invented(&sources, claim, Tongue::of_source(&sources).language()) {
         if let Some(english) = name.english.first() {
             find(FlagKind::Name, format!("{english} is in the translation, not in the original"));
         }
     }
-    if let Some(cause) = causes(claim).filter(|_| causes(&target).is_none()) {
+    let given = causes(&target).is_some() || has_reason(&target);
+    if let Some(cause) = causes(claim).filter(|_| !given) {
         find(FlagKind::Cause, format!("\"{cause}\" is not in what it cites"));
     }
-    let content: Vec<String> = content_stems(claim);
-    let covered = content.iter().filter(|s| is_covered(s, &stems)).count();
-    let coverage = covered as f32 / content.len().max(1) as f32;
-
-    let negated = facts::negates(claim, Tongue::English);
-    let all_negated = cited.iter().all(|e| facts::negates(e.target, Tongue::English));
-    let any_negated = cited.iter().any(|e| facts::may_negate(e.target));
-    if negated && !any_negated {
-        find(FlagKind::Negation, "it denies what its citations don't deny".into());
-    } else if !negated
-        && !facts::may_negate(claim)
-        && all_negated
-        && coverage > 0.6
-        && !cited.is_empty()
-    {
-        find(FlagKind::Negation, "its citations deny something that it states".into());
-    }
+    let coverage = signs::coverage(&ours, &theirs);
 
     let flagged = cited.iter().any(|e| e.flagged);
     let (verdict, reason) = if cited.is_empty() {
@@ -112,6 +94,12 @@ pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
     Support { verdict, coverage, findings, reason }
 }
 
+/// Whether a text gives a reason without any of the words that say so outright.
+fn has_reason(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["in protest", " having ", " amid ", " in view of "].iter().any(|cue| lower.contains(cue))
+}
+
 /// Words that make one thing the reason or the result of another.
 fn causes(text: &str) -> Option<&'static str> {
     const CUES: &[&str] = &[
@@ -123,11 +111,10 @@ fn causes(text: &str) -> Option<&'static str> {
         "resulted in",
         "resulting in",
         "led to",
+        "caused a",
+        "caused the",
         "leads to",
         "leading to",
-        "caused",
-        "causes",
-        "causing",
         "thanks to",
         "in order to",
         "therefore",
@@ -145,12 +132,17 @@ fn causes(text: &str) -> Option<&'static str> {
     ];
     let lower = text.to_lowercase();
     let found = CUES.iter().find(|cue| {
-        lower.match_indices(**cue).any(|(at, _)| {
-            !lower.get(..at).is_some_and(|b| b.ends_with(char::is_alphanumeric))
-                && !lower
-                    .get(at + cue.len()..)
-                    .is_some_and(|a| a.starts_with(char::is_alphanumeric))
-        })
+        // "is due to begin" is a plan.
+        let planned = ["is", "are", "was", "were", "be", "been"]
+            .iter()
+            .any(|be| lower.contains(&format!("{be} due to")));
+        !(**cue == "due to" && planned)
+            && lower.match_indices(**cue).any(|(at, _)| {
+                !lower.get(..at).is_some_and(|b| b.ends_with(char::is_alphanumeric))
+                    && !lower
+                        .get(at + cue.len()..)
+                        .is_some_and(|a| a.starts_with(char::is_alphanumeric))
+            })
     });
     found.copied()
 }
@@ -164,30 +156,25 @@ pub fn select_citations(
     proposed: &[usize],
     max: usize,
 ) -> Vec<usize> {
-    let sentences: Vec<BTreeSet<String>> = all.iter().map(|e| stems(e.target).collect()).collect();
+    let sentences: Vec<BTreeSet<String>> =
+        all.iter().map(|e| Text::read([e.target]).concepts()).collect();
     let idf = idf(&sentences);
     // What a claim says, and how much each part tells where it comes from.
     let mut weights: BTreeMap<String, f32> = BTreeMap::new();
-    for s in content_stems(claim) {
-        weights.insert(s.clone(), idf.get(&s).copied().unwrap_or(0.0));
-    }
-    for number in facts::numbers(claim, Tongue::English).into_iter().filter(|n| n.hard) {
-        *weights.entry(format!("#{}", number.value)).or_default() += 4.0;
-    }
-    for name in names(claim) {
-        *weights.entry(stem(&name)).or_default() += 0.5;
+    for token in english::tokens(claim) {
+        let weight = match &token.kind {
+            Kind::Function => continue,
+            Kind::Content => idf.get(&token.concept).copied().unwrap_or(0.0),
+            Kind::Name => idf.get(&token.concept).copied().unwrap_or(0.0) + 0.5,
+            Kind::Time(_) => 2.0,
+            Kind::Number(_) => 4.0,
+        };
+        weights.insert(token.concept, weight);
     }
     let total: f32 = weights.values().sum();
-    let has: Vec<BTreeSet<&String>> = all
+    let has: Vec<BTreeSet<&String>> = sentences
         .iter()
-        .zip(&sentences)
-        .map(|(e, stems)| {
-            let values: BTreeSet<String> = facts::numbers(e.target, Tongue::English)
-                .into_iter()
-                .map(|n| format!("#{}", n.value))
-                .collect();
-            weights.keys().filter(|k| is_covered(k, stems) || values.contains(*k)).collect()
-        })
+        .map(|concepts| weights.keys().filter(|k| signs::is_covered(k, concepts)).collect())
         .collect();
     let mut chosen: Vec<usize> = Vec::new();
     let mut covered: BTreeSet<&String> = BTreeSet::new();
@@ -231,7 +218,7 @@ pub fn select_citations(
 #[must_use]
 pub fn rank_extractive(all: &[Evidence<'_>], titles: &[bool]) -> Vec<usize> {
     let sentences: Vec<BTreeSet<String>> =
-        all.iter().map(|e| content_stems(e.target).into_iter().collect()).collect();
+        all.iter().map(|e| Text::read([e.target]).content()).collect();
     let idf = idf(&sentences);
     let mut frequency: BTreeMap<&String, f32> = BTreeMap::new();
     for s in sentences.iter().flatten() {
@@ -268,171 +255,6 @@ fn idf(sentences: &[BTreeSet<String>]) -> BTreeMap<String, f32> {
     }
     let n = sentences.len() as f32;
     count.into_iter().map(|(s, c)| (s, (1.0 + n / c).ln())).collect()
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '’')))
-        .map(|w| w.trim_matches(['\'', '’']))
-        .map(|w| w.strip_suffix("'s").or_else(|| w.strip_suffix("’s")).unwrap_or(w))
-        .filter(|w| !w.is_empty())
-}
-
-fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
-    words(text).map(stem)
-}
-
-/// A light stemmer: what English adds to a word's end, and no more.
-fn stem(word: &str) -> String {
-    let mut w = word.to_lowercase();
-    for suffix in [
-        "ational", "ations", "ation", "ments", "ment", "ings", "ing", "ness", "ies", "ied", "ers",
-        "ian", "ean", "ed", "es", "er", "ly", "al", "an", "s", "y", "e",
-    ] {
-        if let Some(root) = w.strip_suffix(suffix).filter(|r| r.chars().count() >= 4) {
-            w = root.to_owned();
-            break;
-        }
-    }
-    w
-}
-
-/// Whether a stem stands in the set, itself or with another ending: "cooperat", "cooperation".
-fn is_covered(stem: &str, stems: &BTreeSet<String>) -> bool {
-    if stems.contains(stem) {
-        return true;
-    }
-    let head: String = stem.chars().take(5).collect();
-    head.chars().count() == 5
-        && stems.range(head.clone()..).take_while(|s| s.starts_with(&head)).any(|s| {
-            let shared = s.chars().zip(stem.chars()).take_while(|(a, b)| a == b).count();
-            shared * 10 >= stem.chars().count().min(s.chars().count()) * 8
-        })
-}
-
-fn content_stems(text: &str) -> Vec<String> {
-    const STOP: &[&str] = &[
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "but",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "from",
-        "as",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "has",
-        "have",
-        "had",
-        "do",
-        "does",
-        "did",
-        "will",
-        "would",
-        "can",
-        "could",
-        "may",
-        "might",
-        "should",
-        "must",
-        "that",
-        "this",
-        "these",
-        "those",
-        "it",
-        "its",
-        "he",
-        "she",
-        "they",
-        "them",
-        "their",
-        "his",
-        "her",
-        "him",
-        "who",
-        "whom",
-        "which",
-        "what",
-        "when",
-        "where",
-        "while",
-        "also",
-        "there",
-        "than",
-        "then",
-        "so",
-        "such",
-        "into",
-        "over",
-        "about",
-        "after",
-        "before",
-        "between",
-        "during",
-        "not",
-        "no",
-        "we",
-        "our",
-        "you",
-        "i",
-        "said",
-        "says",
-        "say",
-        "according",
-        "both",
-        "more",
-        "other",
-        "some",
-        "any",
-        "all",
-        "only",
-        "if",
-        "because",
-        "how",
-        "due",
-        "including",
-        "s",
-    ];
-    let mut seen = BTreeSet::new();
-    words(text)
-        .filter(|w| !STOP.contains(&w.to_lowercase().as_str()))
-        .map(stem)
-        .filter(|s| seen.insert(s.clone()))
-        .collect()
-}
-
-/// Capitalised words that don't merely begin the sentence, and words with digits or more capitals.
-fn names(claim: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (i, word) in words(claim).enumerate() {
-        let mut chars = word.chars();
-        let capital = chars.next().is_some_and(char::is_uppercase);
-        let more = chars.any(char::is_uppercase);
-        if capital && (i > 0 || more) && word.chars().count() > 1 && !month_or_day(word) {
-            found.push(word.to_owned());
-        }
-    }
-    found
-}
-
-/// Months and weekdays have a check of their own.
-fn month_or_day(word: &str) -> bool {
-    let probe = format!("on {word} 3");
-    !facts::months(&probe, Tongue::English).is_empty()
-        || !facts::weekdays(word, Tongue::English).is_empty()
 }
 
 #[cfg(test)]

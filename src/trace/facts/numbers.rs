@@ -24,8 +24,15 @@ pub fn numbers(text: &str, tongue: Tongue) -> Vec<Number> {
     while let Some(c) = chars.get(at).copied() {
         if c.is_ascii_digit() {
             let literal = literal(&chars, at, tongue);
+            let from = at;
             at = literal.end;
             if literal.month {
+                continue;
+            }
+            if let Some((value, end)) = summed(&chars, from, &literal, tongue) {
+                let text = chars.get(from..end).unwrap_or_default().iter().collect();
+                found.push(Number { value, hard: true, text });
+                at = end;
                 continue;
             }
             found.extend(literal.values.into_iter().map(|(value, text)| Number {
@@ -39,12 +46,17 @@ pub fn numbers(text: &str, tongue: Tongue) -> Vec<Number> {
                 .unwrap_or(chars.len());
             let numeral: String = chars.get(at..end).unwrap_or_default().iter().collect();
             let month = chars.get(end) == Some(&'月') && chars.get(end + 1) != Some(&'份');
+            if let Some((value, after)) = tenths(&chars, at, end) {
+                found.push(Number { value, hard: true, text: format!("{numeral}成") });
+                at = after;
+                continue;
+            }
             if let Some(value) = chinese_numeral(&numeral).filter(|_| !month) {
                 let hard = value >= 11.0 && numeral.chars().count() >= 2 && !idiom(&chars, at, end);
                 found.push(Number { value, hard, text: numeral });
             }
             at = end;
-        } else if c.is_alphabetic() {
+        } else if c.is_alphabetic() && tongue != Tongue::Chinese {
             let end = (at..chars.len())
                 .find(|i| {
                     chars.get(*i).is_none_or(|c| {
@@ -101,6 +113,46 @@ struct Literal {
     values: Vec<(f64, String)>,
     end: usize,
     month: bool,
+}
+
+/// A number whose parts stand side by side, each with a smaller multiplier than the one before:
+/// 3兆1,300億, ২ লাখ ৭৮ হাজার. Its value and where it ends.
+fn summed(chars: &[char], from: usize, first: &Literal, tongue: Tongue) -> Option<(f64, usize)> {
+    let (mut total, mut end) = (single(first)?, first.end);
+    let (mut last, mut parts) = (total, 1);
+    if !matches!(tongue, Tongue::Chinese | Tongue::Bengali)
+        || chars.get(from..first.end)?.last()?.is_ascii_digit()
+    {
+        return None;
+    }
+    loop {
+        let space = usize::from(chars.get(end) == Some(&' ') && tongue == Tongue::Bengali);
+        if !chars.get(end + space).is_some_and(char::is_ascii_digit) {
+            break;
+        }
+        let next = literal(chars, end + space, tongue);
+        // A smaller part: below the last one's multiplier, which divides it.
+        let Some(value) = single(&next).filter(|v| *v < last && *v >= 1.0 && !next.month) else {
+            break;
+        };
+        let scale = 10f64.powi(last.log10().floor() as i32);
+        if value >= scale || last % 100.0 != 0.0 {
+            break;
+        }
+        total += value;
+        (last, end, parts) = (value, next.end, parts + 1);
+        if chars.get(end - 1).is_some_and(char::is_ascii_digit) {
+            break;
+        }
+    }
+    (parts > 1).then_some((total, end))
+}
+
+fn single(literal: &Literal) -> Option<f64> {
+    match literal.values.as_slice() {
+        [(value, _)] => Some(*value),
+        _ => None,
+    }
 }
 
 /// A number that begins with a digit, with its separators and multiplier.
@@ -206,6 +258,7 @@ fn multiplier(chars: &[char], at: usize, tongue: Tongue) -> (f64, usize) {
             '千' if !unit(end + 1) => Some(1e3),
             '万' | '萬' => Some(1e4),
             '亿' | '億' => Some(1e8),
+            '兆' if !unit(end + 1) => Some(1e12),
             _ => None,
         }) {
             factor *= f;
@@ -323,6 +376,21 @@ fn chinese_numeral(numeral: &str) -> Option<f64> {
     Some(total + section + digit)
 }
 
+/// 三成 is 30 percent, 三成五 35. The value in percent and where it ends; `None` for 成 as the
+/// beginning of a word (成立, 成為) and behind more than one digit.
+fn tenths(chars: &[char], start: usize, end: usize) -> Option<(f64, usize)> {
+    let value = chars.get(start).copied().and_then(chinese_value)?;
+    let word =
+        chars.get(end + 1).is_some_and(|c| "立为為功员員长長果本人就交份绩績分群套".contains(*c));
+    if end != start + 1 || chars.get(end) != Some(&'成') || word || !(1.0..10.0).contains(&value) {
+        return None;
+    }
+    match chars.get(end + 1).copied().and_then(chinese_value).filter(|v| (1.0..10.0).contains(v)) {
+        Some(more) => Some((value * 10.0 + more, end + 2)),
+        None => Some((value * 10.0, end + 1)),
+    }
+}
+
 /// Numerals inside words that say no number: 万一, 千万不要, 百姓, 百年.
 fn idiom(chars: &[char], start: usize, end: usize) -> bool {
     let numeral: String = chars.get(start..end).unwrap_or_default().iter().collect();
@@ -427,6 +495,10 @@ const ENGLISH: &[(&str, f64)] = &[
     ("billion", 1e9),
     ("billions", 1e9),
     ("trillion", 1e12),
+    ("lakh", 1e5),
+    ("lakhs", 1e5),
+    ("crore", 1e7),
+    ("crores", 1e7),
     ("noon", 12.0),
     ("midnight", 12.0),
     ("triple", 3.0),
@@ -509,6 +581,7 @@ const BENGALI: &[(&str, f64)] = &[
     ("একজন", 1.0),
     ("প্রথম", 1.0),
     ("দুই", 2.0),
+    ("দু", 2.0),
     ("দুটি", 2.0),
     ("দুইটি", 2.0),
     ("দুজন", 2.0),
@@ -683,6 +756,15 @@ mod tests {
             ("২ কোটি টাকা", Bengali, vec![2e7]),
             ("৫ লাখ মানুষ", Bengali, vec![5e5]),
             ("১,০০,০০০ টাকা", Bengali, vec![1e5]),
+            ("২ হাজার ৩৪৭ জন", Bengali, vec![2347.0]),
+            ("২ লাখ ৭৮ হাজার শিক্ষার্থী", Bengali, vec![278_000.0]),
+            ("১৩ জন, ২৬ জন", Bengali, vec![13.0, 26.0]),
+            ("歲出編列3兆1,300億元", Chinese, vec![3.13e12]),
+            ("1億2,000萬人", Chinese, vec![1.2e8]),
+            ("其中六十二架被击落", Chinese, vec![62.0]),
+            ("约占四成", Chinese, vec![40.0]),
+            ("增至三成五", Chinese, vec![35.0]),
+            ("一成立就", Chinese, vec![]),
         ] {
             assert_eq!(hard(text, tongue), values, "{text}");
         }
