@@ -31,6 +31,14 @@ impl Language {
         }
     }
 
+    /// The language of a tag as [`Language::tag`] gives it.
+    #[must_use]
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        [Self::German, Self::ChineseTraditional, Self::ChineseSimplified, Self::Bengali]
+            .into_iter()
+            .find(|language| language.tag() == tag)
+    }
+
     /// The key under which model manifests rate the language: `de`, `zh` or `bn`.
     #[must_use]
     pub fn family(self) -> &'static str {

@@ -10,8 +10,7 @@ use crate::{
     hub::{self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store},
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Material, Summarizer, Summary},
-    trace::Verdict,
-    translate::{Segment, Translation, Translator},
+    translate::{Segment, Translation, Translator, prepared},
 };
 
 /// What the user chose, once everything typed and configured has been put together.
@@ -155,14 +154,9 @@ impl Pipeline {
         let mut claims =
             Summarizer { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .summarize(&material, settings.sentences, &mut watch(observer))?;
-        // The checks compare with the translation; where that is a gist, so is what they find.
-        if !["good", "fair"].contains(&brief.translation.quality.as_str()) {
-            for support in claims.iter_mut().map(|claim| &mut claim.support) {
-                if support.verdict == Verdict::Supported {
-                    support.verdict = Verdict::Partly;
-                    support.reason = "it says what its translation says, which is a gist".into();
-                }
-            }
+        for claim in &mut claims {
+            let support = claim.support.clone();
+            claim.support = support.resting_on(&brief.translation.quality);
         }
         brief.summary = Some(Summary {
             model: model.manifest.id.clone(),
@@ -187,7 +181,7 @@ impl Pipeline {
         let id = self.load(Role::Translate, Some(language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
-        let texts: Vec<String> = lines.iter().map(|line| normalise(line)).collect();
+        let texts: Vec<String> = lines.iter().map(|line| prepared(line)).collect();
         let paragraphs: Vec<Vec<String>> = if connected {
             texts.split(String::is_empty).map(<[String]>::to_vec).collect()
         } else {
@@ -370,11 +364,6 @@ fn assemble(article: Article, mut translation: Translation) -> Brief {
         translation,
         summary: None,
     }
-}
-
-fn normalise(line: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    line.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn watch(observer: &mut dyn Observer) -> impl FnMut(usize, usize) -> bool + '_ {

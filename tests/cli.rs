@@ -537,3 +537,80 @@ fn models_are_listed_described_and_found() {
     assert_eq!(code, 3);
     says(&err, &["no-such"]);
 }
+
+/// A brief of the German article, and the text of its JSON.
+fn written(desk: &Desk) -> String {
+    desk.file("news.txt", GERMAN);
+    let (code, out, err) = run(desk.brief(&["summarize", "--format", "json", "-q", "news.txt"]));
+    assert_eq!(code, 0, "{err}");
+    desk.file("news.json", &out);
+    out
+}
+
+#[test]
+fn a_brief_that_nobody_touched_is_verified() {
+    let desk = Desk::new();
+    written(&desk);
+    let (code, out, err) = run(desk.bare(&["verify", "news.json"]));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.starts_with("ok news.json: news.txt"), "{out}");
+}
+
+#[test]
+fn whatever_was_altered_in_a_brief_or_its_source_is_found() {
+    let desk = Desk::new();
+    let sound = written(&desk);
+    let brief: serde_json::Value = serde_json::from_str(&sound).unwrap();
+    // Returns what `verify` prints for a brief changed so.
+    let verify = |change: &dyn Fn(&mut serde_json::Value)| -> String {
+        let mut altered = brief.clone();
+        change(&mut altered);
+        assert_ne!(altered, brief);
+        desk.file("altered.json", altered.to_string());
+        let (code, out, _) = run(desk.bare(&["verify", "altered.json"]));
+        assert_eq!(code, 1, "{out}");
+        out
+    };
+    let out = verify(&|b| b["summary"]["claims"][0]["citations"][0]["quote"] = "Anders.".into());
+    assert!(out.contains("claim 0"), "{out}");
+    let out = verify(&|b| b["summary"]["claims"][0]["citations"][0]["span"]["start"] = 1.into());
+    assert!(out.contains("claim 0"), "{out}");
+    let out = verify(&|b| {
+        let span = &mut b["sentences"][1]["span"];
+        span["start"] = (span["start"].as_u64().unwrap() + 1).into();
+    });
+    assert!(out.contains("sentence"), "{out}");
+    let out = verify(&|b| {
+        let other = b["sentences"][2].clone();
+        b["summary"]["claims"][0]["citations"] = serde_json::json!([
+            {"sentence": other["id"], "span": other["span"], "quote": other["text"]}
+        ]);
+    });
+    assert!(out.contains("claim 1"), "{out}");
+    let out = verify(&|b| {
+        let text = format!("It costs 48 million euros. {}", b["summary"]["claims"][0]["text"]);
+        b["summary"]["claims"][0]["text"] = text.into();
+    });
+    assert!(out.contains("claim 1"), "{out}");
+    let out = verify(&|b| {
+        let verdict = &mut b["summary"]["claims"][0]["support"]["verdict"];
+        *verdict = if *verdict == "supported" { "unsupported" } else { "supported" }.into();
+    });
+    assert!(out.contains("claim 1"), "{out}");
+    let out = verify(&|b| {
+        b["translation"]["segments"][2]["target"] = "It costs 77 million euros.".into();
+    });
+    assert!(out.contains("77"), "{out}");
+
+    desk.file("news.txt", GERMAN.replace("3,5", "4,5"));
+    let (code, out, _) = run(desk.bare(&["verify", "news.json"]));
+    assert_eq!(code, 1);
+    assert!(out.contains("source: the file is not the one"), "{out}");
+    let at = GERMAN.find("Die Verwaltung").unwrap();
+    assert!(out.contains(&format!("(bytes {at}–")), "{out}");
+
+    std::fs::remove_file(desk.path("news.txt")).unwrap();
+    let (code, out, _) = run(desk.bare(&["verify", "news.json"]));
+    assert_eq!(code, 1);
+    assert!(out.contains("cannot read the article"), "{out}");
+}

@@ -68,6 +68,9 @@ pub enum Command {
     /// Summarise articles in English; every sentence cites its source
     #[command(visible_alias = "summarise", after_long_help = CONFIGURATION)]
     Summarize(Summarize),
+    /// Check briefs again, against the files that they were made from
+    #[command(after_long_help = VERIFY)]
+    Verify(Verify),
     /// List, fetch, check and remove models
     Models(Models),
     /// Print a completion script for a shell
@@ -91,6 +94,25 @@ pub struct Translate {
     #[command(flatten)]
     pub common: Common,
 }
+
+/// `brief verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// What `--format json` wrote: files with one brief, or with one a line
+    #[arg(required = true, value_name = "BRIEF.json")]
+    pub briefs: Vec<PathBuf>,
+    /// Folder that the articles' paths start from [default: this one, then the brief's own]
+    #[arg(long, value_name = "FOLDER")]
+    pub sources: Option<PathBuf>,
+    /// Only what fails
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+const VERIFY: &str = "\
+Checked are, without a model: that the file is the one the brief was made from, that its bytes say \
+what each sentence and quotation gives, that the checks of the translation find what the flags say, \
+and that each claim's verdict is what the support checks find. Exit code 0 only if all of it holds.";
 
 /// `brief summarize`.
 #[derive(Debug, Args)]

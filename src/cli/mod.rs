@@ -6,6 +6,7 @@ mod jobs;
 mod models;
 mod plan;
 mod progress;
+mod verify;
 
 use std::{process::ExitCode, sync::atomic::Ordering};
 
@@ -73,6 +74,7 @@ fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Translate(args) => jobs::translate(args),
         Command::Summarize(args) => jobs::summarize(args),
+        Command::Verify(args) => verify::run(&args),
         Command::Models(args) => models::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -7,6 +7,7 @@ use super::{
     grammar::{CitedSummary, Marks, Written, parse},
 };
 use crate::{
+    Span,
     article::{BlockKind, Sentence},
     engine::{Engine, Prompts, Request, Values},
     error::{Error, Result},
@@ -14,7 +15,7 @@ use crate::{
         Support, Verdict,
         support::{self, Evidence},
     },
-    translate::{Progress, Segment},
+    translate::{self, Progress, Segment},
 };
 
 /// Citations that a claim carries at most.
@@ -39,28 +40,51 @@ pub struct Material<'a> {
 }
 
 impl<'a> Material<'a> {
-    /// Joins segments with their sentences. Headings and segments without a target are left out.
+    /// Joins segments with their sentences.
     #[must_use]
-    pub fn gather(segments: &'a [Segment], sentences: &'a [Sentence]) -> Vec<Self> {
+    pub fn of_all(segments: &'a [Segment], sentences: &'a [Sentence]) -> Vec<Self> {
         segments
             .iter()
-            .filter(|segment| !segment.target.trim().is_empty())
-            .filter_map(|segment| {
+            .map(|segment| {
                 let found: Vec<&Sentence> =
                     sentences.iter().filter(|s| segment.sentences.contains(&s.id)).collect();
-                let prose = found.iter().any(|s| s.kind != BlockKind::Heading);
                 let source = found.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ");
-                prose.then_some(Self { segment, sentences: found, source })
+                Self { segment, sentences: found, source }
             })
             .collect()
     }
 
-    fn evidence(&self) -> Evidence<'_> {
+    /// What a summary can be written from: headings and segments without a target are left out.
+    #[must_use]
+    pub fn gather(segments: &'a [Segment], sentences: &'a [Sentence]) -> Vec<Self> {
+        Self::of_all(segments, sentences)
+            .into_iter()
+            .filter(|m| !m.segment.target.trim().is_empty())
+            .filter(|m| m.sentences.iter().any(|s| s.kind != BlockKind::Heading))
+            .collect()
+    }
+
+    /// What a claim that cites it is compared with.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence<'_> {
         Evidence {
             target: &self.segment.target,
             source: &self.source,
             flagged: !self.segment.flags.is_empty(),
         }
+    }
+
+    /// The source text as the translating model read it.
+    #[must_use]
+    pub fn prepared(&self) -> String {
+        translate::prepared(&self.source)
+    }
+
+    /// Where the source text lies in the file.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        let (first, last) = self.sentences.first().zip(self.sentences.last())?;
+        Some(Span { start: first.span.start, end: last.span.end })
     }
 
     fn is_title(&self) -> bool {

@@ -4,6 +4,7 @@ mod english;
 pub mod facts;
 mod signs;
 pub mod support;
+pub mod verify;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,4 +33,29 @@ pub struct Support {
     pub findings: Vec<Flag>,
     /// The verdict's reason in words.
     pub reason: String,
+}
+
+impl Support {
+    /// The same for a translation of that quality: the checks compare with the translation, and
+    /// where that is a gist, so is what they find.
+    #[must_use]
+    pub fn resting_on(mut self, quality: &str) -> Self {
+        if self.verdict == Verdict::Supported && !["good", "fair"].contains(&quality) {
+            self.verdict = Verdict::Partly;
+            self.reason = "it says what its translation says, which is a gist".into();
+        }
+        self
+    }
+}
+
+impl Verdict {
+    /// For the reader.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Supported => "supported",
+            Verdict::Partly => "partly supported",
+            Verdict::Unsupported => "unsupported",
+        }
+    }
 }

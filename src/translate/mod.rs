@@ -5,7 +5,7 @@ pub mod names;
 mod prompt;
 mod translator;
 
-pub use translator::{Progress, Translator};
+pub use translator::{Progress, Translator, prepared};
 
 use serde::{Deserialize, Serialize};
 

@@ -242,7 +242,7 @@ impl Translator<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Vec<Segment>> {
         let sentences = &article.sentences;
-        let texts = sentences.iter().map(prepared).collect();
+        let texts = sentences.iter().map(|s| prepared(&s.text)).collect();
         let mut draft = Draft::new(texts, article.language, true);
         let (lead, rest) = runs(sentences);
         self.translate(&mut draft, vec![lead.clone()], &[], progress)?;
@@ -352,10 +352,11 @@ fn runs(sentences: &[Sentence]) -> (Vec<usize>, Vec<Vec<usize>>) {
     (lead, runs)
 }
 
-/// A sentence as the model reads it: on one line, in composed form.
-fn prepared(sentence: &Sentence) -> String {
+/// A text as the model reads it: on one line, in composed form.
+#[must_use]
+pub fn prepared(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
-    sentence.text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn tidy(text: &str) -> String {

@@ -1,0 +1,132 @@
+//! Checks a finished brief again, against the file that it was made from. No model is needed.
+
+use sha2::{Digest, Sha256};
+
+use super::support;
+use crate::{
+    Language, Span,
+    article::{self, Source},
+    error::Result,
+    render::Brief,
+    summarize::{Claim, Material},
+    translate::{FlagKind, guards},
+};
+
+/// One thing in a brief that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What it is about: `source`, `sentence s4`, `segment of s4`, `claim 2`.
+    pub place: String,
+    /// Where in the source file, if it is about a part of it.
+    pub span: Option<Span>,
+    /// What does not hold.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.place)?;
+        if let Some(Span { start, end }) = self.span {
+            write!(f, " (bytes {start}–{end})")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+/// Compares `brief` with the file's bytes: the file's checksum and length, the text of every
+/// sentence, the guards' findings in every segment, and every claim's verdict. What a brief says of
+/// itself (tiling, citations that give their sentence's place and text) is checked when it is read:
+/// see [`crate::render::json::parse_all`].
+///
+/// # Errors
+/// [`crate::Error::Article`] if the bytes can't be read as an article's text.
+pub fn verify(brief: &Brief, bytes: Vec<u8>) -> Result<Vec<Failure>> {
+    let mut failures = Vec::new();
+    let mut fail = |place: String, span: Option<Span>, reason: String| {
+        failures.push(Failure { place, span, reason });
+    };
+    let info = &brief.source;
+    let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    if sha256 != info.sha256.to_ascii_lowercase() {
+        fail("source".into(), None, "the file is not the one that the brief was made from".into());
+    }
+    if bytes.len() != info.bytes {
+        fail(
+            "source".into(),
+            None,
+            format!("the file has {} bytes, the brief says {}", bytes.len(), info.bytes),
+        );
+    }
+    let source = article::read::from_bytes(&info.path, bytes)?;
+    if source.encoding.name() != info.encoding {
+        let (is, said) = (source.encoding.name(), &info.encoding);
+        fail("source".into(), None, format!("the file is in {is}, the brief says {said}"));
+    }
+    for sentence in &brief.sentences {
+        if text_at(&source, sentence.span).as_deref() != Some(sentence.text.as_str()) {
+            let place = format!("sentence {}", sentence.id);
+            fail(place, Some(sentence.span), "the file says something else there".into());
+        }
+    }
+    if let Some(language) = Language::from_tag(&info.language) {
+        for material in Material::of_all(&brief.translation.segments, &brief.sentences) {
+            let segment = material.segment;
+            // Whether a text ran into its limit can't be seen afterwards.
+            let recorded: Vec<_> =
+                segment.flags.iter().filter(|f| f.kind != FlagKind::Runaway).collect();
+            let found = guards::check(&material.prepared(), &segment.target, language, false);
+            let found: Vec<_> = found.iter().filter(|f| f.kind != FlagKind::Runaway).collect();
+            let place = || format!("segment of {}", segment.sentences.join(", "));
+            for flag in found.iter().filter(|f| !recorded.contains(f)) {
+                fail(place(), material.span(), format!("{}, and no flag says so", flag.detail));
+            }
+            for flag in recorded.iter().filter(|f| !found.contains(f)) {
+                fail(place(), material.span(), format!("it is not so that {}", flag.detail));
+            }
+        }
+    }
+    let claims = brief.summary.iter().flat_map(|summary| &summary.claims);
+    for (number, claim) in claims.enumerate() {
+        let place = format!("claim {}", number + 1);
+        let span = claim.citations.first().map(|c| c.span);
+        if let Some(reason) = claim_failure(brief, claim) {
+            fail(place, span, reason);
+        }
+    }
+    Ok(failures)
+}
+
+/// The text at a span, unless the span is none of this file's.
+fn text_at(source: &Source, span: Span) -> Option<String> {
+    (span.end <= source.bytes.len()).then(|| source.text_at(span))
+}
+
+/// What is wrong with a claim: its verdict is not what the checks find.
+fn claim_failure(brief: &Brief, claim: &Claim) -> Option<String> {
+    let materials = Material::of_all(&brief.translation.segments, &brief.sentences);
+    let cited: Vec<_> = materials
+        .iter()
+        .filter(|m| m.sentences.iter().any(|s| claim.citations.iter().any(|c| c.sentence == s.id)))
+        .map(Material::evidence)
+        .collect();
+    let found = support::score(&claim.text, &cited).resting_on(&brief.translation.quality);
+    let recorded = &claim.support;
+    if found.verdict != recorded.verdict {
+        return Some(format!(
+            "the brief calls it {}, the checks find it {}: {}",
+            recorded.verdict.word(),
+            found.verdict.word(),
+            found.reason
+        ));
+    }
+    if found.findings != recorded.findings {
+        return Some("the findings recorded with it are not those of the checks".into());
+    }
+    ((found.coverage - recorded.coverage).abs() > 0.005).then(|| {
+        format!(
+            "{:.0} % of its words are in what it cites, the brief says {:.0} %",
+            found.coverage * 100.0,
+            recorded.coverage * 100.0
+        )
+    })
+}
