@@ -60,15 +60,15 @@ impl Token {
 struct Thesaurus {
     /// Stem (or stems joined by `_`) → concept.
     concepts: HashMap<String, String>,
-    /// Concept → its opposite, both ways.
-    opposites: HashMap<String, String>,
+    /// Concept → its opposites, both ways.
+    opposites: HashMap<String, Vec<String>>,
     /// Concepts that are names: their words are written with capitals in the list.
     names: HashSet<String>,
 }
 
 static THESAURUS: LazyLock<Thesaurus> = LazyLock::new(|| {
     let mut concepts = HashMap::new();
-    let mut opposites = HashMap::new();
+    let mut opposites: HashMap<String, Vec<String>> = HashMap::new();
     let mut proper = HashSet::new();
     let lines = include_str!("thesaurus.tsv").lines();
     for line in lines.filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
@@ -90,17 +90,17 @@ static THESAURUS: LazyLock<Thesaurus> = LazyLock::new(|| {
             names.push(name);
         }
         if let [a, b] = names.as_slice() {
-            opposites.insert(a.clone(), b.clone());
-            opposites.insert(b.clone(), a.clone());
+            opposites.entry(a.clone()).or_default().push(b.clone());
+            opposites.entry(b.clone()).or_default().push(a.clone());
         }
     }
     Thesaurus { concepts, opposites, names: proper }
 });
 
-/// The concept that says the opposite.
+/// The concepts that say the opposite.
 #[must_use]
-pub fn opposite(concept: &str) -> Option<&'static str> {
-    THESAURUS.opposites.get(concept).map(String::as_str)
+pub fn opposites(concept: &str) -> &'static [String] {
+    THESAURUS.opposites.get(concept).map_or(&[], Vec::as_slice)
 }
 
 /// The concept of a word.
@@ -773,7 +773,7 @@ mod tests {
         };
         assert_eq!(concepts("sales climbed"), concepts("revenue increased"));
         assert_eq!(concepts("it was turned down"), concepts("it was rejected"));
-        assert_eq!(opposite(&concepts("rejected")[0]), Some(concepts("approved")[0].as_str()));
+        assert!(opposites(&concepts("rejected")[0]).contains(&concepts("approved")[0]));
     }
 
     #[test]

@@ -399,14 +399,16 @@ pub fn polarity(claim: &Text, evidence: &Text) -> Vec<Flag> {
             ));
             continue;
         }
-        let Some(opposite) = english::opposite(&token.concept) else { continue };
-        if CONVERSE.contains(&token.concept.as_str()) || CONVERSE.contains(&opposite) {
+        let opposites = english::opposites(&token.concept);
+        if opposites.is_empty() || is_converse(&token.concept) {
             continue;
         }
         let around = neighbours(&claim.sentences, token);
         let other = evidence
             .tokens()
-            .filter(|t| t.concept == opposite && t.negated == token.negated && t.is_content())
+            .filter(|t| {
+                opposites.contains(&t.concept) && t.negated == token.negated && t.is_content()
+            })
             .find(|t| neighbours(&evidence.sentences, t).intersection(&around).next().is_some());
         if let Some(other) = other {
             findings.push(flag(
@@ -652,7 +654,7 @@ fn deeds(text: &Text, concept: &str) -> Vec<Deed> {
             // Who is given something stands behind "to".
             let to = right.iter().position(|t| t.text.eq_ignore_ascii_case("to"));
             let mut patients = patients;
-            if let Some(to) = to.filter(|_| concept == "giv") {
+            if let Some(to) = to.filter(|_| concept == english::concept("give")) {
                 patients = content(noun_after(right.get(to + 1..).unwrap_or_default()));
             }
             found.push(Deed { agents, patients });
@@ -693,7 +695,12 @@ fn noun_after(tokens: &[Token]) -> &[Token] {
 }
 
 /// Concepts whose opposite is the same deed seen from the other side: A beats B, B loses to A.
-const CONVERSE: &[&str] = &["win", "lose", "buy", "sell", "giv", "receiv"];
+const CONVERSE: &[&str] = &["win", "lose", "buy", "sell", "give", "receive"];
+
+fn is_converse(concept: &str) -> bool {
+    CONVERSE.iter().any(|word| english::concept(word) == concept)
+}
+
 /// Concepts with two parties that can be taken for each other.
 const TWO_PARTY: &[&str] = &[
     "accuse",
@@ -774,10 +781,12 @@ pub fn roles(claim: &Text, evidence: &Text) -> Vec<Flag> {
     };
     for concept in shared {
         let ours = deeds(claim, &concept);
-        let opposite = english::opposite(&concept).filter(|_| CONVERSE.contains(&concept.as_str()));
+        let opposite = english::opposites(&concept)
+            .iter()
+            .find(|o| is_converse(&concept) && cited.contains(*o));
         let wrong = if cited.contains(&concept) {
             exchanged(&ours, &deeds(evidence, &concept), false)
-        } else if let Some(opposite) = opposite.filter(|o| cited.contains(*o)) {
+        } else if let Some(opposite) = opposite {
             exchanged(&ours, &deeds(evidence, opposite), true)
         } else {
             false
