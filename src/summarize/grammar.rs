@@ -56,6 +56,8 @@ impl Marks {
 enum State {
     /// Inside a sentence.
     Text,
+    /// A stop right after a digit: the sentence's end, or a decimal point.
+    Point,
     /// A sentence has ended and needs its first mark.
     FirstMark,
     /// Inside a mark: the digits so far.
@@ -104,6 +106,10 @@ impl Grammar for CitedSummary {
     fn next(&self) -> Next {
         match &self.state {
             State::Text => Next::TextExcept(self.marks.banned.clone()),
+            State::Point => {
+                let open = self.marks.open.first().copied();
+                Next::OneOf(open.into_iter().chain(self.marks.digits).collect())
+            }
             State::FirstMark => Next::OneOf(self.marks.open.first().copied().into_iter().collect()),
             State::Number(so_far) => {
                 let mut ids: Vec<u32> = self
@@ -136,8 +142,18 @@ impl Grammar for CitedSummary {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Text => {
                 self.text.extend(bytes);
-                if ends_sentence(&self.text) { State::FirstMark } else { State::Text }
+                let point = matches!(self.text.as_slice(), [.., b'0'..=b'9', b'.']);
+                match ends_sentence(&self.text) {
+                    true if point => State::Point,
+                    true => State::FirstMark,
+                    false => State::Text,
+                }
             }
+            State::Point if self.marks.digits.contains(&token) => {
+                self.text.extend(bytes);
+                State::Text
+            }
+            State::Point => State::Number(String::new()),
             State::FirstMark => State::Number(String::new()),
             State::Number(mut so_far) => {
                 if token == self.marks.close {
@@ -296,6 +312,24 @@ mod tests {
         ] {
             assert!(ends_sentence(closed.as_bytes()), "{closed}");
         }
+    }
+
+    #[test]
+    fn a_stop_after_a_digit_may_be_a_decimal_point() {
+        let marks = marks(ALPHABET);
+        let id = |text: &str| {
+            *marks.bytes.iter().find(|(_, b)| *b == text.as_bytes()).map(|(id, _)| id).unwrap()
+        };
+        let mut grammar = CitedSummary::new(marks.clone(), 9, 1);
+        grammar.text = b"the damage is put at about 3".to_vec();
+        grammar.accept(id("."));
+        let Next::OneOf(ids) = grammar.next() else { panic!("anything may follow") };
+        assert!(ids.contains(&id("2")) && ids.contains(&marks.open[0]));
+        let mut goes_on = grammar.clone();
+        goes_on.accept(id("2"));
+        assert_eq!(goes_on.state, State::Text);
+        grammar.accept(marks.open[0]);
+        assert_eq!(grammar.state, State::Number(String::new()));
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub fn check(source: &str, target: &str, language: Language, hit_limit: bool) ->
             }),
     );
     flags.extend(
+        misspelt(source, target)
+            .into_iter()
+            .map(|(is, should)| flag(FlagKind::Name, format!("{should} is spelt {is}"))),
+    );
+    flags.extend(
         names::invented(source, target, language)
             .into_iter()
             .filter_map(|name| name.english.first())
@@ -57,6 +62,28 @@ fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())
         .map(str::to_lowercase)
+        .collect()
+}
+
+/// Words that the source writes in capitals, as date lines do, and the target a letter or two
+/// otherwise: what the target writes, and what the source does.
+fn misspelt<'t>(source: &'t str, target: &'t str) -> Vec<(&'t str, &'t str)> {
+    let shouted = |text: &'t str| -> Vec<&'t str> {
+        text.split(|c: char| !c.is_alphabetic())
+            .filter(|w| w.chars().count() >= 5 && w.chars().all(char::is_uppercase))
+            .collect()
+    };
+    let (sources, targets) = (shouted(source), shouted(target));
+    targets
+        .iter()
+        .filter(|word| !sources.contains(word))
+        .filter_map(|word| {
+            let near = sources.iter().filter(|s| !targets.contains(s));
+            near.map(|s| (strsim::damerau_levenshtein(word, s), *s))
+                .filter(|(distance, _)| *distance <= 2)
+                .min()
+                .map(|(_, source)| (*word, source))
+        })
         .collect()
 }
 
@@ -256,6 +283,19 @@ mod tests {
 
     fn kinds(source: &str, target: &str, language: Language) -> Vec<FlagKind> {
         check(source, target, language, false).into_iter().map(|f| f.kind).collect()
+    }
+
+    #[test]
+    fn a_date_line_s_name_must_be_spelt_as_in_the_source() {
+        let kinds = |target: &str| -> Vec<String> {
+            check("ALTENFELD. Die Brücke bleibt zu.", target, Language::German, false)
+                .into_iter()
+                .map(|f| f.detail)
+                .collect()
+        };
+        assert_eq!(kinds("ALTEFELD. The bridge remains closed."), ["ALTENFELD is spelt ALTEFELD"]);
+        assert!(kinds("ALTENFELD. The bridge remains closed.").is_empty());
+        assert!(kinds("Altenfeld: the bridge remains closed.").is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     article::{Article, BlockKind, Sentence},
     engine::{Engine, Output, Prefix, Prompts, Request, Watch},
     error::Result,
+    trace::facts,
 };
 
 /// Segments that are translated first and then shown to the model with every other one, so that
@@ -101,7 +102,7 @@ struct Candidate {
 
 impl Candidate {
     fn new(source: &str, output: &Output, language: Language) -> Self {
-        let target = tidy(&output.text);
+        let target = rejoined(source, &tidy(&output.text), language);
         let flags = guards::check(source, &target, language, output.cut_off);
         Self { target, flags, logprob: output.mean_logprob }
     }
@@ -363,6 +364,31 @@ fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Numbers that a model tore apart ("28, 500" for 28.500) in one piece again, where the source has
+/// the whole.
+fn rejoined(source: &str, target: &str, language: Language) -> String {
+    let known = facts::numbers(source, language.into());
+    let mut joined = target.to_owned();
+    let gaps: Vec<usize> = target.match_indices(", ").map(|(at, _)| at).collect();
+    for at in gaps.into_iter().rev() {
+        let (head, tail) = joined.split_at(at);
+        let tail = tail.get(2..).unwrap_or("");
+        let before = head.len() - head.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let after = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let whole: f64 = format!(
+            "{}{}",
+            head.get(head.len() - before..).unwrap_or(""),
+            tail.get(..after).unwrap_or("")
+        )
+        .parse()
+        .unwrap_or(f64::NAN);
+        if (1..=3).contains(&before) && after == 3 && known.iter().any(|n| n.value == whole) {
+            joined = format!("{head},{tail}");
+        }
+    }
+    joined
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -398,6 +424,13 @@ mod tests {
         ]));
         assert_eq!(lead, [0, 2, 3]);
         assert_eq!(runs, [vec![1, 4], vec![5, 6, 7], vec![8, 9, 10, 11, 12, 13], vec![14, 15]]);
+    }
+
+    #[test]
+    fn numbers_torn_apart_are_joined_where_the_source_has_them() {
+        let joined = |source, target| rejoined(source, target, Language::German);
+        assert_eq!(joined("rund 28.500 Fahrzeuge", "about 28, 500 cars"), "about 28,500 cars");
+        assert_eq!(joined("28 und 500 Autos", "28, 500 cars"), "28, 500 cars");
     }
 
     #[test]
