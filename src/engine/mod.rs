@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod device;
+pub mod embed;
 pub mod generate;
 pub mod gguf;
 pub mod hub_folder;

@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod decoder;
+pub mod encoder;
 pub mod weights;
