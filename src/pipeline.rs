@@ -10,6 +10,7 @@ use crate::{
     hub::{self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store},
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Material, Summarizer, Summary},
+    trace::{check::Checker, support::Trust},
     translate::{Segment, Translation, Translator, prepared},
 };
 
@@ -151,13 +152,14 @@ impl Pipeline {
         let Self { prompts, loaded, settings, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Summarizing);
-        let mut claims =
-            Summarizer { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
-                .summarize(&material, settings.sentences, &mut watch(observer))?;
-        for claim in &mut claims {
-            let support = claim.support.clone();
-            claim.support = support.resting_on(&brief.translation.quality);
+        let trust = Trust::in_quality(&brief.translation.quality);
+        let claims = Summarizer {
+            engine: &mut model.engine,
+            prompts,
+            style: &model.manifest.prompt,
+            checker: Checker { trust, judges: Vec::new() },
         }
+        .summarize(&material, settings.sentences, &mut watch(observer))?;
         brief.summary = Some(Summary {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),

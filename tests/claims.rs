@@ -5,10 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use brief::trace::{
-    Verdict,
-    support::{self, Evidence},
-};
+use brief::trace::{Sign, SignKind, Support, Verdict, check::Checker, support::Evidence};
 
 #[derive(serde::Deserialize)]
 struct Pair {
@@ -36,6 +33,10 @@ fn items(part: &str) -> Vec<Item> {
         .collect()
 }
 
+fn check(claim: &str, cited: &[Evidence<'_>]) -> Support {
+    Checker::default().check(claim, cited).unwrap()
+}
+
 /// Refused and all, by kind and language; true claims under "true".
 fn table(part: &str) -> BTreeMap<String, BTreeMap<String, (usize, usize)>> {
     let mut table: BTreeMap<String, BTreeMap<String, (usize, usize)>> = BTreeMap::new();
@@ -45,7 +46,7 @@ fn table(part: &str) -> BTreeMap<String, BTreeMap<String, (usize, usize)>> {
             .iter()
             .map(|p| Evidence { target: &p.target, source: &p.source, flagged: false })
             .collect();
-        let support = support::score(&item.claim, &cited);
+        let support = check(&item.claim, &cited);
         let refused = support.verdict == Verdict::Unsupported;
         let kind = if item.label == "true" { "true" } else { &item.kind };
         let place = table.entry(kind.to_owned()).or_default();
@@ -57,7 +58,11 @@ fn table(part: &str) -> BTreeMap<String, BTreeMap<String, (usize, usize)>> {
         if std::env::var_os("BRIEF_CLAIMS").is_some() && refused == (item.label == "true") {
             println!(
                 "{} {} | {:.2} {} | {}",
-                item.id, item.kind, support.coverage, item.claim, support.reason
+                item.id,
+                item.kind,
+                support.sign(SignKind::Words).and_then(|s| s.score).unwrap_or(0.0),
+                item.claim,
+                support.reason
             );
             for p in &item.evidence {
                 println!("        {}", p.target);
@@ -124,13 +129,15 @@ fn a_sentence_supports_itself() {
     for item in items("dev").into_iter().chain(items("held")) {
         for pair in item.evidence {
             let cited = [Evidence { target: &pair.target, source: &pair.source, flagged: false }];
-            let support = support::score(&pair.target, &cited);
+            let support = check(&pair.target, &cited);
             all += 1;
             if support.verdict == Verdict::Unsupported {
                 // Nothing but what only the translation has: a country that the original calls
                 // 全国, a number in words that can't be read.
-                let only = support.findings.iter().all(|f| f.detail.ends_with("in the original"));
-                assert!(only, "{}: {}: {:?}", item.id, pair.target, support.findings);
+                let failed = |s: &&Sign| s.verdict == Verdict::Unsupported;
+                let only =
+                    support.signs.iter().filter(failed).all(|s| s.kind == SignKind::Original);
+                assert!(only, "{}: {}: {:?}", item.id, pair.target, support.signs);
                 refused.push(support.reason);
             }
         }

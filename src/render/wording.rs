@@ -53,7 +53,6 @@ pub(super) fn flag_name(kind: FlagKind) -> &'static str {
         FlagKind::Date => "date differs",
         FlagKind::Negation => "negation differs",
         FlagKind::Name => "name differs",
-        FlagKind::Cause => "cause not in the source",
     }
 }
 
@@ -73,17 +72,15 @@ pub(super) fn flags(found: &[Flag]) -> String {
 
 /// Why a summary sentence is to be doubted, if it is.
 pub(super) fn doubt(claim: &Claim) -> Option<String> {
-    let support = &claim.support;
-    let verdict = match support.verdict {
-        Verdict::Supported if support.findings.is_empty() => return None,
-        Verdict::Supported => "checked, with findings",
+    let verdict = match claim.support.verdict {
+        Verdict::Supported => return None,
         Verdict::Partly => "partly supported by what it cites",
         Verdict::Unsupported => "not supported by what it cites",
     };
-    let mut parts = vec![verdict.to_owned()];
-    let reasons = [support.reason.clone(), flags(&support.findings)];
-    parts.extend(reasons.into_iter().filter(|reason| !reason.is_empty()));
-    Some(parts.join(": "))
+    let signs = claim.support.signs.iter().filter(|sign| sign.verdict != Verdict::Supported);
+    let found: Vec<&str> = signs.filter_map(|sign| sign.detail.as_deref()).collect();
+    let reason = if found.is_empty() { claim.support.reason.clone() } else { found.join("; ") };
+    Some(format!("{verdict}: {reason}"))
 }
 
 /// What a block is, in a word.

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     trace::{
         Support, Verdict,
+        check::Checker,
         support::{self, Evidence},
     },
     translate::{self, Progress, Segment},
@@ -116,6 +117,8 @@ pub struct Summarizer<'a> {
     pub prompts: &'a Prompts,
     /// The manifest's prompt style.
     pub style: &'a str,
+    /// Checks every sentence.
+    pub checker: Checker<'a>,
 }
 
 impl Summarizer<'_> {
@@ -141,7 +144,7 @@ impl Summarizer<'_> {
         let written = self.draft(material, count, progress)?;
         let mut accepted: Vec<(Draft, Origin)> = Vec::new();
         for sentence in written {
-            let draft = check(&evidence, &sentence.text, &sentence.cited);
+            let draft = self.checked(&evidence, &sentence.text, &sentence.cited)?;
             let draft = if self.passes(&draft, &accepted) {
                 Some(draft)
             } else {
@@ -151,12 +154,12 @@ impl Summarizer<'_> {
             match draft {
                 Some(draft) => accepted.push((draft, Origin::Generated)),
                 None => accepted.extend(
-                    extract(material, &evidence, &accepted).map(|d| (d, Origin::Extracted)),
+                    self.extract(material, &evidence, &accepted)?.map(|d| (d, Origin::Extracted)),
                 ),
             }
         }
         while accepted.len() < count {
-            let Some(draft) = extract(material, &evidence, &accepted) else { break };
+            let Some(draft) = self.extract(material, &evidence, &accepted)? else { break };
             accepted.push((draft, Origin::Extracted));
         }
         accepted.truncate(count);
@@ -291,14 +294,48 @@ impl Summarizer<'_> {
         let lines: Vec<&str> =
             about.iter().filter_map(|i| Some(material.get(*i)?.segment.target.as_str())).collect();
         let written = self.write(&lines, 1, progress)?;
-        Ok(written.first().map(|sentence| {
-            let cited: Vec<usize> = sentence
-                .cited
-                .iter()
-                .filter_map(|n| about.get(n.checked_sub(1)?).copied())
-                .collect();
-            check(evidence, &sentence.text, &cited)
-        }))
+        let Some(sentence) = written.first() else { return Ok(None) };
+        let cited: Vec<usize> =
+            sentence.cited.iter().filter_map(|n| about.get(n.checked_sub(1)?).copied()).collect();
+        self.checked(evidence, &sentence.text, &cited).map(Some)
+    }
+
+    /// Finds the best citations for a sentence and checks it against them.
+    fn checked(
+        &mut self,
+        evidence: &[Evidence<'_>],
+        text: &str,
+        proposed: &[usize],
+    ) -> Result<Draft> {
+        let cited = support::select_citations(text, evidence, proposed, MAX_CITATIONS);
+        let chosen: Vec<Evidence<'_>> =
+            cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
+        Ok(Draft { text: text.to_owned(), support: self.checker.check(text, &chosen)?, cited })
+    }
+
+    /// The best sentence of the article that is not in the summary yet, and is supported.
+    fn extract(
+        &mut self,
+        material: &[Material<'_>],
+        evidence: &[Evidence<'_>],
+        accepted: &[(Draft, Origin)],
+    ) -> Result<Option<Draft>> {
+        let titles: Vec<bool> = material.iter().map(Material::is_title).collect();
+        for i in support::rank_extractive(evidence, &titles) {
+            let Some(chosen) = evidence.get(i) else { continue };
+            let told = accepted.iter().any(|(draft, _)| {
+                draft.cited == [i] || overlap(chosen.target, &draft.text) > REDUNDANT
+            });
+            if told {
+                continue;
+            }
+            let support = self.checker.check(chosen.target, std::slice::from_ref(chosen))?;
+            if support.verdict != Verdict::Unsupported {
+                let text = chosen.target.to_owned();
+                return Ok(Some(Draft { text, support, cited: vec![i] }));
+            }
+        }
+        Ok(None)
     }
 
     fn broken(&self, reason: String) -> Error {
@@ -319,39 +356,6 @@ fn shifted(written: Vec<Written>, offset: usize) -> Vec<Written> {
             text: s.text,
         })
         .collect()
-}
-
-/// Finds the best citations for a sentence and scores it against them.
-fn check(evidence: &[Evidence<'_>], text: &str, proposed: &[usize]) -> Draft {
-    let cited = support::select_citations(text, evidence, proposed, MAX_CITATIONS);
-    let chosen: Vec<Evidence<'_>> =
-        cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
-    Draft { text: text.to_owned(), support: support::score(text, &chosen), cited }
-}
-
-/// The best sentence of the article that is not in the summary yet.
-fn extract(
-    material: &[Material<'_>],
-    evidence: &[Evidence<'_>],
-    accepted: &[(Draft, Origin)],
-) -> Option<Draft> {
-    let titles: Vec<bool> = material.iter().map(Material::is_title).collect();
-    support::rank_extractive(evidence, &titles)
-        .into_iter()
-        .filter(|i| {
-            !accepted.iter().any(|(draft, _)| {
-                draft.cited == [*i]
-                    || evidence.get(*i).is_none_or(|e| overlap(e.target, &draft.text) > REDUNDANT)
-            })
-        })
-        .find_map(|i| {
-            let chosen = evidence.get(i)?;
-            Some(Draft {
-                text: chosen.target.to_owned(),
-                support: support::score(chosen.target, std::slice::from_ref(chosen)),
-                cited: vec![i],
-            })
-        })
 }
 
 /// Share of the shorter text's words that the other has too.

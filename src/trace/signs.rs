@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::english::{self, Kind, Quantity, Token};
-use crate::translate::{Flag, FlagKind};
 
 /// A claim, or the sentences that it cites, read.
 pub struct Text {
@@ -38,10 +37,6 @@ impl Text {
     fn has_word(&self, words: &[&str]) -> bool {
         self.tokens().any(|t| words.contains(&t.text.to_lowercase().as_str()))
     }
-}
-
-fn flag(kind: FlagKind, detail: String) -> Flag {
-    Flag { kind, detail }
 }
 
 /// What stands around a token: concepts with weights that fall with the distance.
@@ -149,7 +144,7 @@ fn same_value(a: &Quantity, b: &Quantity) -> bool {
 /// Numbers: each must be in what is cited, with the same unit and bound, and said of the same
 /// thing. `known` are further values that the cited sentences have in any form.
 #[must_use]
-pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Flag> {
+pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<String> {
     let mut findings = Vec::new();
     for at in places(claim, |t| quantity(t).is_some()) {
         let Some(token) = claim.sentences.get(at.0).and_then(|s| s.get(at.1)) else { continue };
@@ -163,8 +158,7 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Flag> {
             let elsewhere =
                 half_year || known.iter().any(|v| (v - q.value).abs() <= 1e-6 * v.abs());
             if !elsewhere {
-                findings
-                    .push(flag(FlagKind::NumberAdded, format!("{text} is not in what it cites")));
+                findings.push(format!("{text} is not in what it cites"));
             }
             continue;
         }
@@ -177,15 +171,9 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Flag> {
         let fitting: Vec<&&Quantity> = matching.iter().filter(|e| agrees(e)).collect();
         if fitting.is_empty() {
             let other = matching.first().and_then(|e| e.unit).unwrap_or("no unit");
-            findings.push(flag(
-                FlagKind::NumberAdded,
-                format!("{text}: what it cites counts in another unit ({other})"),
-            ));
+            findings.push(format!("{text}: what it cites counts in another unit ({other})"));
         } else if q.bound != 0 && fitting.iter().all(|e| e.bound == -q.bound) {
-            findings.push(flag(
-                FlagKind::NumberAdded,
-                format!("{text}: what it cites bounds it from the other side"),
-            ));
+            findings.push(format!("{text}: what it cites bounds it from the other side"));
         } else if let Some(other) = moved(
             claim,
             at,
@@ -194,10 +182,7 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Flag> {
             |t| quantity(t).is_some_and(|e| e.unit == q.unit),
             MOVED_RATIO,
         ) {
-            findings.push(flag(
-                FlagKind::NumberAdded,
-                format!("{text} is said of something else; here it is {}", other.text),
-            ));
+            findings.push(format!("{text} is said of something else; here it is {}", other.text));
         }
     }
     findings
@@ -205,7 +190,7 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Flag> {
 
 /// Points in time: each must be in what is cited, and said of the same thing.
 #[must_use]
-pub fn times(claim: &Text, evidence: &Text) -> Vec<Flag> {
+pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
     let key = |t: &Token| match &t.kind {
         Kind::Time(key) => Some(key.clone()),
         _ => None,
@@ -248,10 +233,7 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<Flag> {
                     && words.contains("first")
                     && words.iter().any(|w| w.contains("month"));
             if !(loose || span) || side_changed {
-                findings.push(flag(
-                    FlagKind::Date,
-                    format!("{text}: that time is not in what it cites"),
-                ));
+                findings.push(format!("{text}: that time is not in what it cites"));
             }
         } else if let Some(other) = moved(
             claim,
@@ -267,10 +249,7 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<Flag> {
             },
             MOVED_RATIO,
         ) {
-            findings.push(flag(
-                FlagKind::Date,
-                format!("{text} is said of something else; here it is {}", other.text),
-            ));
+            findings.push(format!("{text} is said of something else; here it is {}", other.text));
         }
     }
     findings
@@ -279,7 +258,7 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<Flag> {
 /// Names: each must be in what is cited, as it stands, by its concept (Swiss for Switzerland) or
 /// by its initials, and said of the same thing.
 #[must_use]
-pub fn names(claim: &Text, evidence: &Text) -> Vec<Flag> {
+pub fn names(claim: &Text, evidence: &Text) -> Vec<String> {
     let concepts = evidence.concepts();
     let words: Vec<String> = evidence.tokens().map(|t| t.text.to_lowercase()).collect();
     let initials: String =
@@ -304,7 +283,7 @@ pub fn names(claim: &Text, evidence: &Text) -> Vec<Flag> {
     for at in places(claim, |t| t.kind == Kind::Name) {
         let Some(token) = claim.sentences.get(at.0).and_then(|s| s.get(at.1)) else { continue };
         if !is_cited(token) {
-            findings.push(flag(FlagKind::Name, format!("{} is not in what it cites", token.text)));
+            findings.push(format!("{} is not in what it cites", token.text));
             continue;
         }
         // A rival must be a name that the claim leaves out, in the same kind of place.
@@ -333,9 +312,9 @@ pub fn names(claim: &Text, evidence: &Text) -> Vec<Flag> {
             },
             NAME_RATIO,
         ) {
-            findings.push(flag(
-                FlagKind::Name,
-                format!("{} is said of something else; here it is {}", token.text, other.text),
+            findings.push(format!(
+                "{} is said of something else; here it is {}",
+                token.text, other.text
             ));
         }
     }
@@ -378,7 +357,7 @@ fn neighbours(sentences: &[Vec<Token>], token: &Token) -> BTreeSet<String> {
 /// Negations and opposites: what the claim affirms must not be denied by what it cites, nor the
 /// other way round.
 #[must_use]
-pub fn polarity(claim: &Text, evidence: &Text) -> Vec<Flag> {
+pub fn polarity(claim: &Text, evidence: &Text) -> Vec<String> {
     let mut findings = Vec::new();
     let cited: Vec<(&Token, bool)> =
         evidence.sentences.iter().flat_map(|s| with_doubt(s)).collect();
@@ -393,10 +372,7 @@ pub fn polarity(claim: &Text, evidence: &Text) -> Vec<Flag> {
         }
         if let Some((other, _)) = same.first() {
             let how = if token.negated { "affirmed" } else { "denied" };
-            findings.push(flag(
-                FlagKind::Negation,
-                format!("\"{}\" is {how} in what it cites", other.text),
-            ));
+            findings.push(format!("\"{}\" is {how} in what it cites", other.text));
             continue;
         }
         let opposites = english::opposites(&token.concept);
@@ -411,10 +387,7 @@ pub fn polarity(claim: &Text, evidence: &Text) -> Vec<Flag> {
             })
             .find(|t| neighbours(&evidence.sentences, t).intersection(&around).next().is_some());
         if let Some(other) = other {
-            findings.push(flag(
-                FlagKind::Negation,
-                format!("\"{}\" is \"{}\" in what it cites", token.text, other.text),
-            ));
+            findings.push(format!("\"{}\" is \"{}\" in what it cites", token.text, other.text));
         }
     }
     findings
@@ -542,7 +515,7 @@ fn hedges<'t>(sentence: &'t [Token], words: &[&str]) -> Vec<(&'t Token, Vec<&'t 
 /// Doubt: what is only possible, alleged or planned in what it cites must not be a fact in the
 /// claim.
 #[must_use]
-pub fn hedging(claim: &Text, evidence: &Text) -> Vec<Flag> {
+pub fn hedging(claim: &Text, evidence: &Text) -> Vec<String> {
     let doubted: BTreeSet<&str> = claim
         .sentences
         .iter()
@@ -566,12 +539,9 @@ pub fn hedging(claim: &Text, evidence: &Text) -> Vec<Flag> {
             let kept = shared.iter().any(|c| doubted.contains(**c))
                 || doubted.contains(hedge.concept.as_str());
             if scope.len() >= 2 && shared.len() * 2 >= scope.len() && !kept {
-                return vec![flag(
-                    FlagKind::Cause,
-                    format!(
-                        "\"{}\" is missing: it states as fact what its citations don't",
-                        hedge.text
-                    ),
+                return vec![format!(
+                    "\"{}\" is missing: it states as fact what its citations don't",
+                    hedge.text
                 )];
             }
         }
@@ -755,7 +725,7 @@ const TWO_PARTY: &[&str] = &[
 
 /// Roles: who does something in the claim must not be the one to whom it is done in what it cites.
 #[must_use]
-pub fn roles(claim: &Text, evidence: &Text) -> Vec<Flag> {
+pub fn roles(claim: &Text, evidence: &Text) -> Vec<String> {
     let two_party: BTreeSet<String> = TWO_PARTY.iter().map(|w| english::concept(w)).collect();
     let cited = evidence.concepts();
     let shared: BTreeSet<String> = claim
@@ -792,10 +762,7 @@ pub fn roles(claim: &Text, evidence: &Text) -> Vec<Flag> {
             false
         };
         if wrong {
-            return vec![flag(
-                FlagKind::Name,
-                format!("who and whom of \"{concept}\" are exchanged in what it cites"),
-            )];
+            return vec![format!("who and whom of \"{concept}\" are exchanged in what it cites")];
         }
     }
     Vec::new()
@@ -870,7 +837,7 @@ fn known_near(evidence: &Text, concept: &str, speaker: &BTreeSet<String>) -> boo
 
 /// Attribution: a statement must be in the mouth of whoever makes it in what is cited.
 #[must_use]
-pub fn attribution(claim: &Text, evidence: &Text) -> Vec<Flag> {
+pub fn attribution(claim: &Text, evidence: &Text) -> Vec<String> {
     let Some(sentence) = claim.sentences.first() else { return Vec::new() };
     let ours = speaker(sentence);
     let known = evidence.concepts();
@@ -901,7 +868,7 @@ pub fn attribution(claim: &Text, evidence: &Text) -> Vec<Flag> {
                 && ours.is_disjoint(&theirs)
                 && ours.iter().all(|c| !known_near(evidence, c, &theirs)) =>
         {
-            vec![flag(FlagKind::Name, "somebody else says so in what it cites".into())]
+            vec!["somebody else says so in what it cites".into()]
         }
         _ => Vec::new(),
     }

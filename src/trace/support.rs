@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Support, Verdict,
+    Sign, SignKind, Verdict,
     english::{self, Kind},
     facts::{self, Tongue},
     signs::{self, Text},
 };
-use crate::translate::{Flag, FlagKind, names};
+use crate::translate::names;
 
 /// Coverage below which a claim isn't what its citations say.
 const LEAST_COVERAGE: f32 = 0.35;
@@ -29,69 +29,96 @@ pub struct Evidence<'a> {
     pub flagged: bool,
 }
 
-/// Scores `claim` against the sentences that it cites.
+/// What a claim's citations are known to be worth, apart from what they say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// The translation is good or fair.
+    #[default]
+    Sound,
+    /// The translation gives the gist only.
+    Gist,
+}
+
+impl Trust {
+    /// By a translation's quality word.
+    #[must_use]
+    pub fn in_quality(word: &str) -> Self {
+        if ["good", "fair"].contains(&word) { Trust::Sound } else { Trust::Gist }
+    }
+}
+
+/// Compares `claim` with the sentences that it cites, by every rule. No signs come of no citations.
 #[must_use]
-pub fn score(claim: &str, cited: &[Evidence<'_>]) -> Support {
+pub fn signs(claim: &str, cited: &[Evidence<'_>], trust: Trust) -> Vec<Sign> {
+    use SignKind as Kind;
+    if cited.is_empty() {
+        return Vec::new();
+    }
     let target = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
     let (ours, theirs) = (Text::read([claim]), Text::read(cited.iter().map(|e| e.target)));
     let known: Vec<f64> =
         facts::numbers(&target, Tongue::English).into_iter().map(|n| n.value).collect();
-    let mut findings = signs::numbers(&ours, &theirs, &known);
-    findings.extend(signs::times(&ours, &theirs));
-    findings.extend(signs::names(&ours, &theirs));
-    findings.extend(signs::polarity(&ours, &theirs));
-    findings.extend(signs::hedging(&ours, &theirs));
-    findings.extend(signs::roles(&ours, &theirs));
-    findings.extend(signs::attribution(&ours, &theirs));
-    let mut find = |kind, detail: String| findings.push(Flag { kind, detail });
+    let coverage = signs::coverage(&ours, &theirs);
+    let percent = coverage * 100.0;
+    let few = format!("only {percent:.0} % of its words are in what it cites");
+    let flagged = cited.iter().any(|e| e.flagged);
+    let unsure = match trust {
+        _ if flagged => Some("a translation that it cites is flagged"),
+        Trust::Gist => Some("it says what its translation says, which is a gist"),
+        Trust::Sound => None,
+    };
+    vec![
+        Sign::found(Kind::Numbers, signs::numbers(&ours, &theirs, &known)),
+        Sign::found(Kind::Dates, signs::times(&ours, &theirs)),
+        Sign::found(Kind::Names, signs::names(&ours, &theirs)),
+        Sign::found(Kind::Negation, signs::polarity(&ours, &theirs)),
+        Sign::found(Kind::Hedging, signs::hedging(&ours, &theirs)),
+        Sign::found(Kind::Roles, signs::roles(&ours, &theirs)),
+        Sign::found(Kind::Attribution, signs::attribution(&ours, &theirs)),
+        Sign::found(Kind::Original, of_the_translation_only(claim, cited, &known)),
+        Sign::found(Kind::Causes, invented_cause(claim, &target).into_iter().collect()),
+        Sign::measured(Kind::Words, coverage, [LEAST_COVERAGE, FULL_COVERAGE], few),
+        Sign {
+            kind: Kind::Translation,
+            verdict: if unsure.is_some() { Verdict::Partly } else { Verdict::Supported },
+            score: None,
+            detail: unsure.map(str::to_owned),
+        },
+    ]
+}
 
-    // What only the translation has: an error of the translator's can't vouch for itself.
-    let source_numbers: Vec<f64> = cited
+/// What only the translation has: an error of the translator's can't vouch for itself. `known` are
+/// the numbers of the translation.
+fn of_the_translation_only(claim: &str, cited: &[Evidence<'_>], known: &[f64]) -> Vec<String> {
+    let in_sources: Vec<f64> = cited
         .iter()
         .flat_map(|e| facts::numbers(e.source, Tongue::of_source(e.source)))
         .map(|n| n.value)
         .collect();
-    let same = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs());
-    for number in facts::numbers(claim, Tongue::English).iter().filter(|n| n.hard) {
-        if known.iter().any(|v| same(*v, number.value))
-            && !source_numbers.iter().any(|v| same(*v, number.value))
-            && number.value >= 13.0
-        {
-            find(
-                FlagKind::NumberAdded,
-                format!("{} is in the translation, not in the original", number.text.trim()),
-            );
-        }
-    }
-    let sources = cited.iter().map(|e| e.source).collect::<Vec<_>>().join(" ");
-    for name in names::invented(&sources, claim, Tongue::of_source(&sources).language()) {
-        if let Some(english) = name.english.first() {
-            find(FlagKind::Name, format!("{english} is in the translation, not in the original"));
-        }
-    }
-    let given = causes(&target).is_some() || has_reason(&target);
-    if let Some(cause) = causes(claim).filter(|_| !given) {
-        find(FlagKind::Cause, format!("\"{cause}\" is not in what it cites"));
-    }
-    let coverage = signs::coverage(&ours, &theirs);
-
-    let flagged = cited.iter().any(|e| e.flagged);
-    let (verdict, reason) = if cited.is_empty() {
-        (Verdict::Unsupported, "it cites nothing".to_owned())
-    } else if let Some(first) = findings.first() {
-        (Verdict::Unsupported, first.detail.clone())
-    } else if coverage < LEAST_COVERAGE {
-        let percent = coverage * 100.0;
-        (Verdict::Unsupported, format!("only {percent:.0} % of its words are in what it cites"))
-    } else if flagged {
-        (Verdict::Partly, "a translation that it cites is flagged".into())
-    } else if coverage < FULL_COVERAGE {
-        let percent = coverage * 100.0;
-        (Verdict::Partly, format!("{percent:.0} % of its words are in what it cites"))
-    } else {
-        (Verdict::Supported, "its numbers, dates, names and words are in what it cites".into())
+    let among = |values: &[f64], value: f64| {
+        values.iter().any(|v| (v - value).abs() <= 1e-6 * v.abs().max(value.abs()))
     };
-    Support { verdict, coverage, findings, reason }
+    let said = facts::numbers(claim, Tongue::English);
+    // Small numbers can be hidden in the words of a language: "a dozen", "twins", "beide".
+    let numbers = said
+        .iter()
+        .filter(|n| n.hard && n.value >= 13.0)
+        .filter(|n| among(known, n.value) && !among(&in_sources, n.value))
+        .map(|n| n.text.trim().to_owned());
+    let sources = cited.iter().map(|e| e.source).collect::<Vec<_>>().join(" ");
+    let invented = names::invented(&sources, claim, Tongue::of_source(&sources).language());
+    let names = invented.into_iter().filter_map(|name| name.english.first().cloned());
+    numbers
+        .chain(names)
+        .map(|what| format!("{what} is in the translation, not in the original"))
+        .collect()
+}
+
+/// A reason or result that the cited sentences don't give.
+fn invented_cause(claim: &str, target: &str) -> Option<String> {
+    let cause = causes(claim)?;
+    let given = causes(target).is_some() || has_reason(target);
+    (!given).then(|| format!("\"{cause}\" is not in what it cites"))
 }
 
 /// Whether a text gives a reason without any of the words that say so outright.
@@ -131,11 +158,11 @@ fn causes(text: &str) -> Option<&'static str> {
         "stems from",
     ];
     let lower = text.to_lowercase();
+    // "is due to begin" is a plan.
+    let planned = ["is", "are", "was", "were", "be", "been"]
+        .iter()
+        .any(|be| lower.contains(&format!("{be} due to")));
     let found = CUES.iter().find(|cue| {
-        // "is due to begin" is a plan.
-        let planned = ["is", "are", "was", "were", "be", "been"]
-            .iter()
-            .any(|be| lower.contains(&format!("{be} due to")));
         !(**cue == "due to" && planned)
             && lower.match_indices(**cue).any(|(at, _)| {
                 !lower.get(..at).is_some_and(|b| b.ends_with(char::is_alphanumeric))
@@ -260,6 +287,7 @@ fn idf(sentences: &[BTreeSet<String>]) -> BTreeMap<String, f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Support;
 
     fn evidence<'a>(target: &'a str, source: &'a str) -> Evidence<'a> {
         Evidence { target, source, flagged: false }
@@ -282,7 +310,7 @@ mod tests {
 
     fn verdict(claim: &str, cited: &[(&str, &str)]) -> Verdict {
         let cited: Vec<Evidence<'_>> = cited.iter().map(|(t, s)| evidence(t, s)).collect();
-        score(claim, &cited).verdict
+        Support::weigh(signs(claim, &cited, Trust::Sound)).verdict
     }
 
     #[test]

@@ -57,8 +57,6 @@ pub enum FlagKind {
     Negation,
     /// A name in the output that the source can't account for, or the other way round.
     Name,
-    /// A cause or consequence that nothing names.
-    Cause,
 }
 
 /// An article in English, segment by segment.

@@ -117,7 +117,7 @@ impl Candidate {
                 FlagKind::Runaway | FlagKind::Refused => 80,
                 FlagKind::TooLong | FlagKind::TooShort => 20,
                 FlagKind::NumberAdded | FlagKind::Date | FlagKind::Negation => 12,
-                FlagKind::NumberMissing | FlagKind::Name | FlagKind::Cause => 8,
+                FlagKind::NumberMissing | FlagKind::Name => 8,
             })
             .sum()
     }

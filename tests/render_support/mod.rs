@@ -5,7 +5,7 @@ use brief::{
     article::{Block, BlockKind, Sentence},
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Citation, Claim, Origin, Summary},
-    trace::{Support, Verdict},
+    trace::{Sign, SignKind, Support, Verdict},
     translate::{Flag, FlagKind, Segment, Translation},
 };
 
@@ -116,12 +116,11 @@ pub fn claim(
 }
 
 pub fn supported() -> Support {
-    Support {
-        verdict: Verdict::Supported,
-        coverage: 0.9,
-        findings: Vec::new(),
-        reason: "all signs agree".into(),
-    }
+    Support::weigh(vec![
+        Sign::found(SignKind::Numbers, Vec::new()),
+        Sign::found(SignKind::Names, Vec::new()),
+        Sign::measured(SignKind::Words, 0.9, [0.35, 0.7], String::new()),
+    ])
 }
 
 pub fn with_summary(mut brief: Brief, claims: Vec<Claim>) -> Brief {
@@ -192,24 +191,25 @@ pub fn german() -> Brief {
             "Every day 30 vehicles are affected.",
             &[3],
             Origin::Extracted,
-            Support {
-                verdict: Verdict::Partly,
-                coverage: 1.0,
-                findings: vec![],
-                reason: "the sentence it cites is flagged".into(),
-            },
+            Support::weigh(vec![
+                Sign::measured(SignKind::Words, 1.0, [0.35, 0.7], String::new()),
+                Sign {
+                    kind: SignKind::Translation,
+                    verdict: Verdict::Partly,
+                    score: None,
+                    detail: Some("a translation that it cites is flagged".into()),
+                },
+            ]),
         ),
         claim(
             &brief,
             "Buses go to Wetzlar!",
             &[5, 2],
             Origin::Generated,
-            Support {
-                verdict: Verdict::Unsupported,
-                coverage: 0.5,
-                findings: vec![flag(FlagKind::Name, "“Wetzlar” is not in what it cites")],
-                reason: String::new(),
-            },
+            Support::weigh(vec![
+                Sign::found(SignKind::Names, vec!["“Wetzlar” is not in what it cites".into()]),
+                Sign::measured(SignKind::Words, 0.5, [0.35, 0.7], "only 50 % of its words".into()),
+            ]),
         ),
     ];
     with_summary(brief, claims)
