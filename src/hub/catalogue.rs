@@ -12,6 +12,8 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/lmt-60-1.7b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-4b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-8b-q4_k_m.toml"),
+    include_str!("../../models/multilingual-e5-small.toml"),
+    include_str!("../../models/multilingual-e5-small-q4_0.toml"),
     include_str!("../../models/qwen2.5-0.5b-instruct-q4_k_m.toml"),
     include_str!("../../models/qwen2.5-1.5b-instruct-q4_k_m.toml"),
     include_str!("../../models/qwen2.5-3b-instruct-q4_k_m.toml"),

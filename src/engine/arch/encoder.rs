@@ -1,10 +1,6 @@
 //! A BERT encoder for sentence embeddings (Devlin et al. 2019; post-norm, learned positions).
 
-use candle_core::{
-    D, Device, Result, Tensor,
-    quantized::{QMatMul, QTensor},
-};
-use candle_nn::Module;
+use candle_core::{D, Device, Result, Tensor};
 
 /// The encoder's shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,11 +23,12 @@ pub struct EncoderConfig {
 
 /// Where an encoder's tensors come from.
 pub trait EncoderWeights {
-    /// A linear layer's weight, `[out, in]`.
+    /// A linear layer's weight, `[out, in]`, as f32: many short sequences go through it together,
+    /// and for so many rows unpacking blocks costs more than it saves.
     ///
     /// # Errors
     /// It is missing or has another shape.
-    fn matrix(&self, name: &str, out: usize, input: usize) -> Result<QTensor>;
+    fn matrix(&self, name: &str, out: usize, input: usize) -> Result<Tensor>;
     /// A bias, a norm's weight or a table, as f32 of that shape.
     ///
     /// # Errors
@@ -44,21 +41,36 @@ pub trait EncoderWeights {
     fn words(&self, tokens: &[u32]) -> Result<Tensor>;
 }
 
+impl EncoderWeights for Box<dyn EncoderWeights> {
+    fn matrix(&self, name: &str, out: usize, input: usize) -> Result<Tensor> {
+        (**self).matrix(name, out, input)
+    }
+
+    fn table(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        (**self).table(name, shape)
+    }
+
+    fn words(&self, tokens: &[u32]) -> Result<Tensor> {
+        (**self).words(tokens)
+    }
+}
+
 struct Linear {
-    weight: QMatMul,
+    /// `[in, out]`
+    weight: Tensor,
     bias: Tensor,
 }
 
 impl Linear {
     fn load(weights: &dyn EncoderWeights, name: &str, out: usize, input: usize) -> Result<Self> {
         Ok(Self {
-            weight: QMatMul::from_qtensor(weights.matrix(&format!("{name}.w"), out, input)?)?,
+            weight: weights.matrix(&format!("{name}.w"), out, input)?.t()?.contiguous()?,
             bias: weights.table(&format!("{name}.b"), &[out])?,
         })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.weight.forward(x)?.broadcast_add(&self.bias)
+        x.matmul(&self.weight)?.broadcast_add(&self.bias)
     }
 }
 

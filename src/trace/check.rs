@@ -1,0 +1,43 @@
+//! Brings the signs together: the rules', and those of models that judge meaning.
+
+use super::{
+    Sign, Support,
+    support::{self, Evidence, Trust},
+};
+use crate::error::Result;
+
+/// A model that judges how well texts agree: sentence embeddings, or entailment.
+pub trait Judge {
+    /// Its signs for a claim and the sentences that it cites, which are never none.
+    ///
+    /// # Errors
+    /// The model's.
+    fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>>;
+}
+
+/// Checks claims against what they cite.
+#[derive(Default)]
+pub struct Checker<'a> {
+    /// What the translation is worth.
+    pub trust: Trust,
+    /// Models that judge too; their signs are further ones, and take nothing from the rules'.
+    pub judges: Vec<&'a mut dyn Judge>,
+}
+
+impl Checker<'_> {
+    /// What the checks find for `claim`.
+    ///
+    /// # Errors
+    /// A judge's.
+    pub fn check(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Support> {
+        let mut signs = support::signs(claim, cited, self.trust);
+        // What a rule refuses needs no model's judgement.
+        let refused = Support::weigh(signs.clone()).verdict == super::Verdict::Unsupported;
+        if !refused {
+            for judge in &mut self.judges {
+                signs.extend(judge.signs(claim, cited)?);
+            }
+        }
+        Ok(Support::weigh(signs))
+    }
+}
