@@ -5,13 +5,19 @@ use std::{collections::HashMap, path::PathBuf};
 use crate::{
     Language,
     article::{Article, BlockKind},
-    engine::{DeviceChoice, Engine, Prompts},
+    engine::{DeviceChoice, Engine, Prompts, embed::Embedder},
     error::{Error, Result},
-    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store},
+    hub::{
+        self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store, Weights,
+    },
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Material, Summarizer, Summary},
-    trace::{check::Checker, support::Trust},
-    translate::{Segment, Translation, Translator, prepared},
+    trace::{
+        check::{Checker, Judge},
+        similarity::Similarity,
+        support::Trust,
+    },
+    translate::{Segment, Translation, Translator, estimate, prepared},
 };
 
 /// What the user chose, once everything typed and configured has been put together.
@@ -98,6 +104,8 @@ pub struct Pipeline {
     catalogue: Catalogue,
     store: Store,
     loaded: HashMap<String, Loaded>,
+    /// The embedding model, once it has been asked for, or why there is none.
+    embedder: Option<std::result::Result<Embedder, String>>,
 }
 
 impl Pipeline {
@@ -110,7 +118,7 @@ impl Pipeline {
             .map_err(|reason| Error::Usage { reason })?;
         let catalogue = Catalogue::load(settings.user_manifests.as_deref())?;
         let store = Store::open(settings.models_dir.as_deref())?;
-        Ok(Self { settings, prompts, catalogue, store, loaded: HashMap::new() })
+        Ok(Self { settings, prompts, catalogue, store, loaded: HashMap::new(), embedder: None })
     }
 
     /// Article → brief with a translation.
@@ -149,15 +157,21 @@ impl Pipeline {
             });
         }
         let id = self.load(Role::Summarize, None, observer)?;
-        let Self { prompts, loaded, settings, .. } = self;
+        self.load_embedder(observer)?;
+        let Self { prompts, loaded, settings, embedder, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Summarizing);
         let trust = Trust::in_quality(&brief.translation.quality);
+        let mut similarity = match embedder {
+            Some(Ok(embedder)) => Some(Similarity::new(embedder)),
+            _ => None,
+        };
+        let judges = similarity.iter_mut().map(|judge| judge as &mut dyn Judge).collect();
         let claims = Summarizer {
             engine: &mut model.engine,
             prompts,
             style: &model.manifest.prompt,
-            checker: Checker { trust, judges: Vec::new() },
+            checker: Checker { trust, judges },
         }
         .summarize(&material, settings.sentences, &mut watch(observer))?;
         brief.summary = Some(Summary {
@@ -203,7 +217,12 @@ impl Pipeline {
                 } else {
                     targets.next().unwrap_or_default()
                 };
-                Segment { sentences: vec![format!("line {}", i + 1)], target, flags }
+                Segment {
+                    sentences: vec![format!("line {}", i + 1)],
+                    target,
+                    flags,
+                    estimate: None,
+                }
             })
             .collect())
     }
@@ -222,13 +241,27 @@ impl Pipeline {
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .article(article, &mut watch(observer))?;
         let quality = model.manifest.languages.get(family).copied();
-        Ok(Translation {
+        let mut translation = Translation {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),
             quality: quality.map_or("unrated", Quality::word).to_owned(),
             warnings: warnings(article.language, quality, &model.manifest),
             segments,
-        })
+        };
+        self.load_embedder(observer)?;
+        match &self.embedder {
+            Some(Ok(embedder)) => {
+                let materials = Material::of_all(&translation.segments, &article.sentences);
+                let originals: Vec<String> = materials.iter().map(Material::prepared).collect();
+                estimate(&originals, &mut translation.segments, embedder)?;
+            }
+            Some(Err(reason)) => translation.warnings.push(format!(
+                "Nothing was compared by sentence embeddings, so that a translation about \
+                 something else may have gone unnoticed: {reason}"
+            )),
+            None => {}
+        }
+        Ok(translation)
     }
 }
 
@@ -246,6 +279,44 @@ impl Pipeline {
         if self.loaded.contains_key(&id) {
             return Ok(id);
         }
+        let weights = self.fetch(&resolved, observer)?;
+        observer.event(Event::Loading { model: &id });
+        let device = self.settings.device.open()?;
+        let engine = Engine::load(&id, &weights.path, &device)?;
+        self.loaded.insert(
+            id.clone(),
+            Loaded { manifest: resolved.manifest, sha256: weights.sha256, engine },
+        );
+        Ok(id)
+    }
+
+    /// Loads the embedding model if it hasn't been tried yet. The checks can do without, so that
+    /// not having one ends nothing; `embedder` then holds the reason.
+    ///
+    /// # Errors
+    /// An interruption, or what isn't about the model.
+    fn load_embedder(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        if self.embedder.is_some() {
+            return Ok(());
+        }
+        let mut load = || {
+            let resolved = self.resolve(Role::Embed, None)?;
+            let weights = self.fetch(&resolved, observer)?;
+            Embedder::load(&resolved.manifest.id, &weights.path)
+        };
+        self.embedder = Some(match load() {
+            Ok(embedder) => Ok(embedder),
+            Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
+                observer.event(Event::Note(&error.to_string()));
+                Err(error.to_string())
+            }
+            Err(error) => return Err(error),
+        });
+        Ok(())
+    }
+
+    /// A model's weights, fetched if they aren't here.
+    fn fetch(&self, resolved: &Resolved, observer: &mut dyn Observer) -> Result<Weights> {
         let manifest = &resolved.manifest;
         let mut how = Pull {
             network: if self.settings.offline { Network::Offline } else { Network::Online },
@@ -259,15 +330,7 @@ impl Pipeline {
                 manifest.licence_url.as_deref(),
             );
         }
-        let weights = resolved.weights(&self.store, how, &mut Fetching(observer))?;
-        observer.event(Event::Loading { model: &id });
-        let device = self.settings.device.open()?;
-        let engine = Engine::load(&id, &weights.path, &device)?;
-        self.loaded.insert(
-            id.clone(),
-            Loaded { manifest: resolved.manifest, sha256: weights.sha256, engine },
-        );
-        Ok(id)
+        resolved.weights(&self.store, how, &mut Fetching(observer))
     }
 
     /// The model that the user named, if it does this job, or the best able one.

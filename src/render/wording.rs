@@ -53,6 +53,7 @@ pub(super) fn flag_name(kind: FlagKind) -> &'static str {
         FlagKind::Date => "date differs",
         FlagKind::Negation => "negation differs",
         FlagKind::Name => "name differs",
+        FlagKind::Unrelated => "about something else",
     }
 }
 

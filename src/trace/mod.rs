@@ -4,6 +4,7 @@ pub mod check;
 mod english;
 pub mod facts;
 mod signs;
+pub mod similarity;
 pub mod support;
 pub mod verify;
 

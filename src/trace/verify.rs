@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     render::Brief,
     summarize::{Claim, Material},
-    translate::{FlagKind, guards},
+    translate::{Flag, FlagKind, guards},
 };
 
 /// One thing in a brief that does not hold.
@@ -70,10 +70,10 @@ pub fn verify(brief: &Brief, bytes: Vec<u8>) -> Result<Vec<Failure>> {
         for material in &materials {
             let segment = material.segment;
             // Whether a text ran into its limit can't be seen afterwards.
-            let recorded: Vec<_> =
-                segment.flags.iter().filter(|f| f.kind != FlagKind::Runaway).collect();
+            let is_seen = |f: &&Flag| f.kind != FlagKind::Runaway && f.kind.is_rule();
+            let recorded: Vec<_> = segment.flags.iter().filter(is_seen).collect();
             let found = guards::check(&material.prepared(), &segment.target, language, false);
-            let found: Vec<_> = found.iter().filter(|f| f.kind != FlagKind::Runaway).collect();
+            let found: Vec<_> = found.iter().filter(is_seen).collect();
             let place = || format!("segment of {}", segment.sentences.join(", "));
             for flag in found.iter().filter(|f| !recorded.contains(f)) {
                 fail(place(), material.span(), format!("{}, and no flag says so", flag.detail));

@@ -1,21 +1,26 @@
 //! Source sentences to English segments.
 
+mod estimate;
 pub mod guards;
 pub mod names;
 mod prompt;
 mod translator;
 
+pub use estimate::estimate;
 pub use translator::{Progress, Translator, prepared};
 
 use serde::{Deserialize, Serialize};
 
 /// One translated unit. It covers one or more source sentences, never none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Ids of the source sentences, in order.
     pub sentences: Vec<String>,
     /// The English text.
     pub target: String,
+    /// How near its meaning is to the source's, 0 to 1, if that was estimated.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub estimate: Option<f32>,
     /// What a check found wrong and a retry did not mend.
     pub flags: Vec<Flag>,
 }
@@ -57,10 +62,20 @@ pub enum FlagKind {
     Negation,
     /// A name in the output that the source can't account for, or the other way round.
     Name,
+    /// The output is about something else than the source.
+    Unrelated,
+}
+
+impl FlagKind {
+    /// Whether the text alone shows the fault, without a model.
+    #[must_use]
+    pub fn is_rule(self) -> bool {
+        self != FlagKind::Unrelated
+    }
 }
 
 /// An article in English, segment by segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Translation {
     /// Id of the model that translated.
     pub model: String,

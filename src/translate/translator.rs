@@ -114,7 +114,7 @@ impl Candidate {
             .iter()
             .map(|flag| match flag.kind {
                 FlagKind::Empty | FlagKind::NotEnglish | FlagKind::Untranslated => 100,
-                FlagKind::Runaway | FlagKind::Refused => 80,
+                FlagKind::Runaway | FlagKind::Refused | FlagKind::Unrelated => 80,
                 FlagKind::TooLong | FlagKind::TooShort => 20,
                 FlagKind::NumberAdded | FlagKind::Date | FlagKind::Negation => 12,
                 FlagKind::NumberMissing | FlagKind::Name => 8,
@@ -254,7 +254,7 @@ impl Translator<'_> {
             .zip(draft.best)
             .map(|(sentence, best)| {
                 let (target, flags) = best.map(|b| (b.target, b.flags)).unwrap_or_default();
-                Segment { sentences: vec![sentence.id.clone()], target, flags }
+                Segment { sentences: vec![sentence.id.clone()], target, flags, estimate: None }
             })
             .collect())
     }

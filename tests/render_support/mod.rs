@@ -51,6 +51,7 @@ pub fn translated(path: &str, language: &str, pieces: &[Piece<'_>]) -> Brief {
                     segments.push(Segment {
                         sentences: vec![id],
                         target: (*target).into(),
+                        estimate: None,
                         flags: flags.clone(),
                     });
                     if *kind == BlockKind::Title {
