@@ -29,6 +29,7 @@ pub mod hub;
 pub mod language;
 pub mod pipeline;
 pub mod render;
+mod sha256;
 pub mod span;
 pub mod summarize;
 pub mod trace;
