@@ -22,6 +22,7 @@
 
 pub mod article;
 pub mod batch;
+mod calendar;
 pub mod cli;
 pub mod engine;
 pub mod error;
