@@ -77,3 +77,13 @@ impl std::fmt::Display for Language {
 pub(crate) fn is_han(c: char) -> bool {
     matches!(u32::from(c), 0x3400..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
 }
+
+/// The value of an ASCII, full-width or Bengali digit.
+pub(crate) fn digit(c: char) -> Option<u32> {
+    match c {
+        '0'..='9' => c.to_digit(10),
+        '０'..='９' => Some(u32::from(c) - u32::from('０')),
+        '০'..='৯' => Some(u32::from(c) - u32::from('০')),
+        _ => None,
+    }
+}

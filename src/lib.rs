@@ -22,6 +22,7 @@
 
 pub mod article;
 pub mod batch;
+mod calendar;
 pub mod cli;
 pub mod engine;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod hub;
 pub mod language;
 pub mod pipeline;
 pub mod render;
+mod sha256;
 pub mod span;
 pub mod summarize;
 pub mod trace;

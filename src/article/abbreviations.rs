@@ -1,5 +1,7 @@
 //! Stops that end no sentence: abbreviations, ordinals, initials.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 /// Abbreviations of Latin names and titles in text of another script.
 pub(super) fn abbreviates_latin(before: &str) -> bool {
     let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
@@ -45,8 +47,8 @@ const GERMAN: &[&str] = &[
     "rer", "russ", "s", "sog", "st", "std", "stellv", "str", "tel", "tsd", "u", "urspr", "usf",
     "v", "verh", "vgl", "vs", "wg", "zit", "zt", "zzgl", "jun", "sen", "jr", "sr", "gen", "lat",
     "dt", "ev", "ehrw", "jan", "feb", "apr", "aug", "sept", "okt", "nov", "dez", "mo", "di", "mi",
-    "do", "fr", "sa", "so", "op", "pos", "rel", "vol", "nat", "habil", "hon", "oec", "pol",
-    "theol", "jur",
+    "do", "sa", "so", "op", "pos", "rel", "vol", "nat", "habil", "hon", "oec", "pol", "theol",
+    "jur",
 ];
 
 /// Abbreviations that often end a sentence too: what follows decides.
@@ -129,6 +131,26 @@ const ORDINAL_HEADS: &[&str] = &[
     "halbjahr",
 ];
 
+/// Articles and prepositions that make the number behind them an ordinal.
+const BEFORE_ORDINALS: &[&str] = &[
+    "der", "die", "das", "den", "dem", "des", "am", "im", "zum", "zur", "vom", "beim", "ihr",
+    "ihrem", "ihren", "ihre", "sein", "seinem", "seinen", "seine", "jeder", "jedem", "jeden",
+    "bis", "ab", "und", "oder", "ein", "einen", "einem", "dieser",
+];
+
+/// Words that begin a new sentence far more often than they continue a name or a date.
+static CLAUSE_STARTS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "der die das den dem des ein eine einen einem er sie es wir ich ihr ihre sein seine in im \
+     am an auf bei mit nach von vom zu zum zur für und aber doch auch so dies diese dieser \
+     dieses dabei damit danach dann dort da als wenn weil ob wie was wer wo nun jetzt heute \
+     gestern noch nur zwar denn deshalb darum seit seitdem trotz trotzdem während zudem \
+     außerdem jedoch allerdings laut man alle viele mehr kein keine nicht hier unter über um \
+     vor aus durch gegen ohne zwischen daher dazu davon darin inzwischen später zuvor insgesamt \
+     bisher bereits schon"
+        .split_whitespace()
+        .collect()
+});
+
 pub(super) fn abbreviates_german(before: &str, rest: &str) -> bool {
     let word = last_word(before);
     let lower = word.to_lowercase();
@@ -142,11 +164,9 @@ pub(super) fn abbreviates_german(before: &str, rest: &str) -> bool {
         let month = MONTHS.contains(&next_word.as_str());
         let head = ORDINAL_HEADS.iter().any(|h| next_word.ends_with(h));
         let article = ordinal_before(before, word);
-        return month
-            || head
-            || (article && next_word.chars().count() > 0 && !starts_clause(&next_word));
+        return month || head || (article && !next_word.is_empty() && !starts_clause(&next_word));
     }
-    if !word.is_empty() && word.chars().all(|c| matches!(c, 'I' | 'V' | 'X')) && word.len() <= 5 {
+    if word.chars().all(|c| matches!(c, 'I' | 'V' | 'X')) && word.len() <= 5 {
         return word.len() > 1 && !starts_clause(&next_word);
     }
     if is_initial(before) {
@@ -159,7 +179,7 @@ pub(super) fn abbreviates_german(before: &str, rest: &str) -> bool {
     if lower == "chr" {
         return !rest.starts_with(char::is_uppercase);
     }
-    if GERMAN_AT_END.iter().any(|a| lower == *a) {
+    if GERMAN_AT_END.contains(&lower.as_str()) {
         return !starts_clause(&next_word) && !rest.starts_with(['„', '"', '“', '»']);
     }
     if lower.contains('.') {
@@ -208,151 +228,11 @@ fn begins_with_verb_after(rest: &str) -> bool {
 /// Whether the number has an article or preposition before it that makes it an ordinal.
 fn ordinal_before(before: &str, number: &str) -> bool {
     let head = before.strip_suffix(number).unwrap_or(before).trim_end();
-    matches!(
-        last_word(head).to_lowercase().as_str(),
-        "der"
-            | "die"
-            | "das"
-            | "den"
-            | "dem"
-            | "des"
-            | "am"
-            | "im"
-            | "zum"
-            | "zur"
-            | "vom"
-            | "beim"
-            | "ihr"
-            | "ihrem"
-            | "ihren"
-            | "ihre"
-            | "sein"
-            | "seinem"
-            | "seinen"
-            | "seine"
-            | "jeder"
-            | "jedem"
-            | "jeden"
-            | "bis"
-            | "ab"
-            | "und"
-            | "oder"
-            | "ein"
-            | "einen"
-            | "einem"
-            | "dieser"
-    )
+    BEFORE_ORDINALS.contains(&last_word(head).to_lowercase().as_str())
 }
 
-/// Words that begin a new sentence far more often than they continue a name or a date.
 fn starts_clause(word: &str) -> bool {
-    matches!(
-        word,
-        "der"
-            | "die"
-            | "das"
-            | "den"
-            | "dem"
-            | "des"
-            | "ein"
-            | "eine"
-            | "einen"
-            | "einem"
-            | "er"
-            | "sie"
-            | "es"
-            | "wir"
-            | "ich"
-            | "ihr"
-            | "ihre"
-            | "sein"
-            | "seine"
-            | "in"
-            | "im"
-            | "am"
-            | "an"
-            | "auf"
-            | "bei"
-            | "mit"
-            | "nach"
-            | "von"
-            | "vom"
-            | "zu"
-            | "zum"
-            | "zur"
-            | "für"
-            | "und"
-            | "aber"
-            | "doch"
-            | "auch"
-            | "so"
-            | "dies"
-            | "diese"
-            | "dieser"
-            | "dieses"
-            | "dabei"
-            | "damit"
-            | "danach"
-            | "dann"
-            | "dort"
-            | "da"
-            | "als"
-            | "wenn"
-            | "weil"
-            | "ob"
-            | "wie"
-            | "was"
-            | "wer"
-            | "wo"
-            | "nun"
-            | "jetzt"
-            | "heute"
-            | "gestern"
-            | "noch"
-            | "nur"
-            | "zwar"
-            | "denn"
-            | "deshalb"
-            | "darum"
-            | "seit"
-            | "seitdem"
-            | "trotz"
-            | "trotzdem"
-            | "während"
-            | "zudem"
-            | "außerdem"
-            | "jedoch"
-            | "allerdings"
-            | "laut"
-            | "man"
-            | "alle"
-            | "viele"
-            | "mehr"
-            | "kein"
-            | "keine"
-            | "nicht"
-            | "hier"
-            | "unter"
-            | "über"
-            | "um"
-            | "vor"
-            | "aus"
-            | "durch"
-            | "gegen"
-            | "ohne"
-            | "zwischen"
-            | "daher"
-            | "dazu"
-            | "davon"
-            | "darin"
-            | "inzwischen"
-            | "später"
-            | "zuvor"
-            | "insgesamt"
-            | "bisher"
-            | "bereits"
-            | "schon"
-    )
+    CLAUSE_STARTS.contains(word)
 }
 
 /// Bengali abbreviations: ড., মো., ডা., প্রো., initials of one or two letters.

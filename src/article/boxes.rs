@@ -12,46 +12,43 @@ use super::{
 /// Takes from the end of the prose what is about something else: teasers below headlines of other
 /// articles, two at least, and what a paper says of its authors.
 pub(super) fn drop_strangers(lines: &[Line<'_>], own: &mut Vec<usize>) {
-    let kept = own.clone();
-    let topic = |up_to: usize| {
-        let before = kept.iter().take(up_to).filter_map(|i| lines.get(*i));
-        Topic::of(before.map(|l| l.text))
-    };
     let of_author = |line: &Line<'_>| phrases::OF_AUTHORS.iter().any(|p| line.lower.contains(p));
-    let is_teaser = |at: usize| {
-        let topic = topic(at);
-        let strange = |line: &Line<'_>| topic.share(line.text, false).shared == 0;
-        let text = kept.get(at).and_then(|i| lines.get(*i));
-        let headline = kept.get(at).and_then(|i| lines.get(i.checked_sub(1)?));
-        text.zip(headline).is_some_and(|(text, headline)| {
+    let line = |at: usize| own.get(at).and_then(|i| lines.get(*i));
+    let with_headline = |at: usize| {
+        let headline = lines.get(own.get(at)?.checked_sub(1)?)?;
+        Some((line(at)?, headline))
+    };
+    let looks_like_teaser = |at: usize| {
+        with_headline(at).is_some_and(|(text, headline)| {
             text.weight <= 250
                 && !headline.sentence
                 && !headline.bullet
                 && !is_link(headline)
                 && (20..text.weight).contains(&headline.weight)
-                && strange(text)
-                && strange(headline)
         })
     };
-    let mut end = kept.len();
-    while end > 3 {
-        let last = kept.get(end - 1).and_then(|i| lines.get(*i));
-        if last.is_some_and(|l| l.weight <= 250 && of_author(l)) {
-            end -= 1;
-            continue;
-        }
-        let teasers = (3..end).rev().take_while(|at| is_teaser(*at)).count();
-        if teasers >= 2 {
-            end -= teasers;
-        }
-        break;
+    let mut end = own.len();
+    while end > 3 && line(end - 1).is_some_and(|l| l.weight <= 250 && of_author(l)) {
+        end -= 1;
+    }
+    let first = end - (3..end).rev().take_while(|at| looks_like_teaser(*at)).count();
+    // Of those, the last ones that speak of nothing that the text before them speaks of.
+    let mut topic = Topic::of((0..first).filter_map(line).map(|l| l.text));
+    let mut teasers = 0;
+    for (text, headline) in (first..end).filter_map(with_headline) {
+        let strange = [text, headline].iter().all(|l| topic.share(l.text, false).shared == 0);
+        teasers = if strange { teasers + 1 } else { 0 };
+        topic.add(text.text);
+    }
+    if teasers >= 2 {
+        end -= teasers;
     }
     own.truncate(end);
 }
 
 /// What stands between the article's lines and after them.
 pub(super) struct Boxes {
-    /// Lines of boxes in the article's middle.
+    /// Lines of boxes in the article's middle, in order.
     inner: Vec<std::ops::Range<usize>>,
     /// The first line after the article.
     pub(super) end: usize,
@@ -59,7 +56,8 @@ pub(super) struct Boxes {
 
 impl Boxes {
     pub(super) fn holds(&self, i: usize) -> bool {
-        self.inner.iter().any(|b| b.contains(&i))
+        let at = self.inner.partition_point(|b| b.end <= i);
+        self.inner.get(at).is_some_and(|b| b.contains(&i))
     }
 
     pub(super) fn find(
@@ -80,6 +78,9 @@ impl Boxes {
             })
             .collect();
         let mut inner: Vec<std::ops::Range<usize>> = Vec::new();
+        // What the prose before a label speaks of, read on from one label to the next.
+        let mut topic = Topic::default();
+        let mut unread = prose.iter().peekable();
         let mut i = 0;
         while let Some(line) = lines.get(i) {
             let hard = captioned.contains(&i);
@@ -94,7 +95,11 @@ impl Boxes {
             if hard && enough {
                 return Self { inner, end: i };
             }
-            let resumed = if enough { resumes(lines, fates, prose, i) } else { Some(i + 1) };
+            while let Some(at) = unread.next_if(|at| **at < i) {
+                topic.add(lines.get(*at).map_or("", |l| l.text));
+            }
+            let resumed =
+                if enough { resumes(lines, fates, prose, &topic, i) } else { Some(i + 1) };
             match resumed {
                 Some(at) => {
                     inner.push(i..at);
@@ -108,15 +113,14 @@ impl Boxes {
 }
 
 /// Where the article goes on after a box that begins at `label`: at text that speaks of what the
-/// article has spoken of so far. `None` if it doesn't.
+/// article has spoken of so far, its `topic`. `None` if it doesn't.
 fn resumes(
     lines: &[Line<'_>],
     fates: &[Option<Fate>],
     prose: &[usize],
+    topic: &Topic,
     label: usize,
 ) -> Option<usize> {
-    let before = prose.iter().take_while(|p| **p < label).filter_map(|p| lines.get(*p));
-    let topic = Topic::of(before.map(|l| l.text));
     // A box of one line ends with it.
     if lines.get(label).is_some_and(is_link)
         && prose.binary_search(&(label + 1)).is_ok()
@@ -133,10 +137,12 @@ fn resumes(
         if lines.get(from).is_some_and(begins_comments) {
             return None;
         }
+        let inside = prose.partition_point(|i| *i <= from)..prose.partition_point(|i| *i < until);
         let stretch: Vec<usize> = prose
+            .get(inside)
+            .unwrap_or_default()
             .iter()
             .copied()
-            .filter(|i| *i > from && *i < until)
             .filter(|i| lines.get(*i).is_some_and(|l| !l.truncated && !l.bullet))
             .collect();
         let of_stretch = || stretch.iter().filter_map(|i| lines.get(*i));

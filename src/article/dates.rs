@@ -1,18 +1,21 @@
 //! Calendar dates in metadata lines, to ISO 8601.
 
+use crate::{calendar, language::digit};
+
+/// German and Bengali names of the months.
 const MONTHS: [&[&str]; 12] = [
-    &["januar", "jänner", "january", "জানুয়ারি", "জানুয়ারী"],
-    &["februar", "february", "ফেব্রুয়ারি", "ফেব্রুয়ারী"],
-    &["märz", "march", "মার্চ"],
+    &["januar", "jänner", "জানুয়ারি", "জানুয়ারী"],
+    &["februar", "ফেব্রুয়ারি", "ফেব্রুয়ারী"],
+    &["märz", "মার্চ"],
     &["april", "এপ্রিল"],
-    &["mai", "may", "মে"],
-    &["juni", "june", "জুন"],
-    &["juli", "july", "জুলাই"],
+    &["mai", "মে"],
+    &["juni", "জুন"],
+    &["juli", "জুলাই"],
     &["august", "আগস্ট", "অগাস্ট"],
     &["september", "সেপ্টেম্বর"],
-    &["oktober", "october", "অক্টোবর"],
+    &["oktober", "অক্টোবর"],
     &["november", "নভেম্বর"],
-    &["dezember", "december", "ডিসেম্বর"],
+    &["dezember", "ডিসেম্বর"],
 ];
 
 /// The first whole date (day, month and year) in a text: `2023年09月14日`, `14. September 2023`,
@@ -87,9 +90,8 @@ fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        if let Some(digit) = digit(c) {
-            let mut value = digit;
-            while let Some(next) = chars.peek().copied().and_then(self::digit) {
+        if let Some(mut value) = digit(c) {
+            while let Some(next) = chars.peek().copied().and_then(digit) {
                 value = value.saturating_mul(10).saturating_add(next);
                 chars.next();
             }
@@ -105,8 +107,7 @@ fn tokens(text: &str) -> Vec<Token> {
                 word.push(*next);
                 chars.next();
             }
-            let month = MONTHS.iter().position(|names| names.iter().any(|n| same(n, &word)));
-            tokens.push(month.map_or(Token::Word, |m| Token::Month(m as u32 + 1)));
+            tokens.push(month(&word).map_or(Token::Word, Token::Month));
         } else if !c.is_whitespace() {
             tokens.push(Token::Mark(c));
         }
@@ -114,19 +115,13 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-fn same(name: &str, word: &str) -> bool {
+/// The month that a word names in any of the languages.
+fn month(word: &str) -> Option<u32> {
     use unicode_normalization::UnicodeNormalization;
-    name.nfc().eq(word.nfc())
-}
-
-/// The value of an ASCII, full-width or Bengali digit.
-fn digit(c: char) -> Option<u32> {
-    match u32::from(c) {
-        v @ 0x30..=0x39 => Some(v - 0x30),
-        v @ 0xFF10..=0xFF19 => Some(v - 0xFF10),
-        v @ 0x9E6..=0x9EF => Some(v - 0x9E6),
-        _ => None,
-    }
+    let same = |name: &&str| name.nfc().eq(word.nfc());
+    calendar::month(word).or_else(|| {
+        MONTHS.iter().zip(1..).find(|(names, _)| names.iter().any(same)).map(|(_, n)| n)
+    })
 }
 
 fn iso(year: u32, month: u32, day: u32) -> Option<String> {

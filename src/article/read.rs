@@ -1,11 +1,10 @@
 //! Bytes to decoded text, with a map back to the file's bytes.
 
-use sha2::{Digest, Sha256};
-
 use super::{html, offsets::OffsetMap};
 use crate::{
     Span,
     error::{Error, Result},
+    sha256,
 };
 
 /// The character encoding that a file was decoded with.
@@ -121,7 +120,7 @@ pub fn from_bytes(path: &str, bytes: Vec<u8>) -> Result<Source> {
     if text.trim().is_empty() {
         return Err(refuse("the page holds no text", "save the page again once it has loaded"));
     }
-    let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = sha256::of(&bytes);
     Ok(Source { path: path.to_owned(), bytes, sha256, encoding, markup, broken, text, hints, map })
 }
 

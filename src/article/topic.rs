@@ -17,13 +17,16 @@ impl Topic {
     /// The topic of these lines.
     #[must_use]
     pub fn of<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
-        let mut count: HashMap<String, usize> = HashMap::new();
-        for line in lines {
-            for word in content(line) {
-                *count.entry(word).or_default() += 1;
-            }
+        let mut topic = Self::default();
+        lines.for_each(|line| topic.add(line));
+        topic
+    }
+
+    /// Takes one more line into the topic.
+    pub fn add(&mut self, line: &str) {
+        for word in content(line) {
+            *self.lines.entry(word).or_default() += 1;
         }
-        Self { lines: count }
     }
 
     /// How much `line` shares with the topic. A line that is itself part of the topic should be

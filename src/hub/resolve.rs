@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::gguf_file::Value;
 
 use super::catalogue::Catalogue;
-use super::checksum;
 use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
@@ -84,7 +83,7 @@ fn folder_weights(store: &Store, folder: &Path, progress: &mut dyn Progress) -> 
         [one] => one.sha256.clone(),
         several => {
             let listed: String = several.iter().map(|part| format!("{}\n", part.sha256)).collect();
-            checksum::sha256_of(listed.as_bytes())
+            crate::sha256::of(listed.as_bytes())
         }
     };
     let size = parts.iter().map(|part| part.size).sum();

@@ -3,7 +3,7 @@
 
 use super::{Flag, FlagKind, names};
 use crate::{
-    Language,
+    Language, calendar,
     trace::facts::{self, Number, Tongue},
 };
 
@@ -35,10 +35,11 @@ pub fn check(source: &str, target: &str, language: Language, hit_limit: bool) ->
     flags.extend(number_flags(source, target, language.into()));
     flags.extend(date_flags(source, target, language.into()));
     flags.extend(negation(source, target, language.into()));
+    let written = names::Target::new(target);
     flags.extend(
         names::known(source, language)
             .into_iter()
-            .filter(|(name, _)| !names::is_written(name, target))
+            .filter(|(name, _)| !written.has(name))
             .filter_map(|(name, form)| {
                 let english = name.english.first()?;
                 Some(flag(FlagKind::Name, format!("{form} ({english}) is in the source only")))
@@ -226,23 +227,6 @@ fn number_flags(source: &str, target: &str, tongue: Tongue) -> Vec<Flag> {
     added.chain(missing).collect()
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const WEEKDAYS: [&str; 7] =
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-
 fn date_flags(source: &str, target: &str, tongue: Tongue) -> Vec<Flag> {
     let mut flags = Vec::new();
     let mut compare = |names: &[&str], from: Vec<u32>, to: Vec<u32>| {
@@ -260,8 +244,16 @@ fn date_flags(source: &str, target: &str, tongue: Tongue) -> Vec<Flag> {
             });
         }
     };
-    compare(&MONTHS, facts::months(source, tongue), facts::months(target, Tongue::English));
-    compare(&WEEKDAYS, facts::weekdays(source, tongue), facts::weekdays(target, Tongue::English));
+    compare(
+        &calendar::MONTHS,
+        facts::months(source, tongue),
+        facts::months(target, Tongue::English),
+    );
+    compare(
+        &calendar::WEEKDAYS,
+        facts::weekdays(source, tongue),
+        facts::weekdays(target, Tongue::English),
+    );
     flags
 }
 
@@ -287,15 +279,16 @@ mod tests {
 
     #[test]
     fn a_date_line_s_name_must_be_spelt_as_in_the_source() {
-        let kinds = |target: &str| -> Vec<String> {
-            check("ALTENFELD. Die Brücke bleibt zu.", target, Language::German, false)
-                .into_iter()
-                .map(|f| f.detail)
-                .collect()
+        let details = |target: &str| -> Vec<String> {
+            let flags = check("ALTENFELD. Die Brücke bleibt zu.", target, Language::German, false);
+            flags.into_iter().map(|f| f.detail).collect()
         };
-        assert_eq!(kinds("ALTEFELD. The bridge remains closed."), ["ALTENFELD is spelt ALTEFELD"]);
-        assert!(kinds("ALTENFELD. The bridge remains closed.").is_empty());
-        assert!(kinds("Altenfeld: the bridge remains closed.").is_empty());
+        assert_eq!(
+            details("ALTEFELD. The bridge remains closed."),
+            ["ALTENFELD is spelt ALTEFELD"]
+        );
+        assert!(details("ALTENFELD. The bridge remains closed.").is_empty());
+        assert!(details("Altenfeld: the bridge remains closed.").is_empty());
     }
 
     #[test]
@@ -380,11 +373,8 @@ mod tests {
             ("Am Montag tagt der Rat.", "The council meets on Tuesday.", German, Date),
             ("会谈结果尚未公布。", "会谈结果尚未公布。", ChineseSimplified, NotEnglish),
         ] {
-            assert!(
-                kinds(source, target, language).contains(&kind),
-                "{source} → {target}: {:?}",
-                kinds(source, target, language)
-            );
+            let found = kinds(source, target, language);
+            assert!(found.contains(&kind), "{source} → {target}: {found:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Names that news uses often, and how English writes them.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -69,9 +69,10 @@ pub fn known(source: &str, language: Language) -> Vec<(&'static Name, &'static s
 pub fn invented(source: &str, target: &str, language: Language) -> Vec<&'static Name> {
     let source: String = source.nfc().collect();
     let lower = source.to_lowercase();
+    let target = Target::new(target);
     NAMES
         .iter()
-        .filter(|name| is_written(name, target))
+        .filter(|name| target.has(name))
         .filter(|name| {
             // What is written as in English, or in passing, is there too: UN, 中美, US-Präsident.
             let latin = name.english.iter().any(|form| lower.contains(&form.to_lowercase()));
@@ -150,28 +151,45 @@ fn position(source: &str, form: &str, language: Language) -> Option<usize> {
     })
 }
 
-/// Whether `target` has one of the name's English forms, as a word with at most a usual ending
-/// ("Putin's", "Russian", "Japanese"); hyphens count as spaces. "US" only as it is written.
-#[must_use]
-pub fn is_written(name: &Name, target: &str) -> bool {
-    const ENDINGS: &[&str] = &["", "n", "ns", "s", "an", "ans", "ese", "ian", "ians", "i", "is"];
-    let spaced = target.replace(['-', '‑'], " ");
-    let plain = spaced.replace('.', "");
-    name.english.iter().any(|form| {
-        if form.chars().all(|c| c.is_uppercase() || c == '.') {
-            let form = form.replace('.', "");
-            return plain.split(|c: char| !c.is_alphanumeric()).any(|word| word == form);
-        }
-        let form = form.replace('-', " ");
-        spaced.match_indices(&form).any(|(at, _)| {
-            let before = spaced.get(..at).and_then(|b| b.chars().next_back());
-            let after = spaced.get(at + form.len()..).unwrap_or("");
-            let ending: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
-            !before.is_some_and(char::is_alphanumeric)
-                && ENDINGS.contains(&ending.as_str())
-                && !goes_on_otherwise(name, &form, after)
+/// English text in which names are looked for; hyphens count as spaces.
+pub struct Target {
+    spaced: String,
+    /// The words without stops: "U.S." is "US".
+    words: HashSet<String>,
+}
+
+impl Target {
+    /// Prepares a text for looking up many names.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let spaced = text.replace(['-', '‑'], " ");
+        let plain = spaced.replace('.', "");
+        let words = plain.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect();
+        Self { spaced, words }
+    }
+
+    /// Whether the text has one of the name's English forms, as a word with at most a usual ending
+    /// ("Putin's", "Russian", "Japanese"). "US" only as it is written.
+    #[must_use]
+    pub fn has(&self, name: &Name) -> bool {
+        const ENDINGS: &[&str] =
+            &["", "n", "ns", "s", "an", "ans", "ese", "ian", "ians", "i", "is"];
+        let spaced = self.spaced.as_str();
+        name.english.iter().any(|form| {
+            if form.chars().all(|c| c.is_uppercase() || c == '.') {
+                return self.words.contains(&form.replace('.', ""));
+            }
+            let form = form.replace('-', " ");
+            spaced.match_indices(&form).any(|(at, _)| {
+                let before = spaced.get(..at).and_then(|b| b.chars().next_back());
+                let after = spaced.get(at + form.len()..).unwrap_or("");
+                let ending: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
+                !before.is_some_and(char::is_alphanumeric)
+                    && ENDINGS.contains(&ending.as_str())
+                    && !goes_on_otherwise(name, &form, after)
+            })
         })
-    })
+    }
 }
 
 /// Whether a short form is the beginning of another's full name: "Kim" in "Kim Jong Il" is not
@@ -215,18 +233,18 @@ mod tests {
     fn any_english_form_counts() {
         let (name, _) = known("泽连斯基", Language::ChineseSimplified)[0];
         for target in ["Zelenskyy said", "President Zelensky's office"] {
-            assert!(is_written(name, target), "{target}");
+            assert!(Target::new(target).has(name), "{target}");
         }
-        assert!(!is_written(name, "The president said"));
+        assert!(!Target::new("The president said").has(name));
     }
 
     #[test]
     fn a_namesake_is_another_person() {
         let (name, _) = known("金正恩", Language::ChineseSimplified)[0];
         for target in ["Kim Jong Un said", "Kim Jong-un's visit", "Kim said"] {
-            assert!(is_written(name, target), "{target}");
+            assert!(Target::new(target).has(name), "{target}");
         }
-        assert!(!is_written(name, "Kim Jong Il said"));
+        assert!(!Target::new("Kim Jong Il said").has(name));
         let zh = Language::ChineseSimplified;
         let namesakes: Vec<_> = invented("金正恩13日到访", "Kim Jong Il arrived on the 13th", zh);
         assert_eq!(namesakes[0].english[0], "Kim Jong Il");

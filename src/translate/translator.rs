@@ -357,9 +357,10 @@ fn runs(sentences: &[Sentence]) -> (Vec<usize>, Vec<Vec<usize>>) {
 #[must_use]
 pub fn prepared(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
-    text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    tidy(&text.nfc().collect::<String>())
 }
 
+/// On one line, words one space apart.
 fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

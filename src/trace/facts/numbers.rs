@@ -1,6 +1,7 @@
 //! Numbers in four languages, to values that can be compared.
 
-use super::Tongue;
+use super::{Tongue, lexicon::is_bengali_mark};
+use crate::language::digit;
 
 /// A number in a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,8 @@ pub fn numbers(text: &str, tongue: Tongue) -> Vec<Number> {
     let mut at = 0;
     while let Some(c) = chars.get(at).copied() {
         if c.is_ascii_digit() {
-            let literal = literal(&chars, at, tongue);
             let from = at;
+            let literal = literal(&chars, from, tongue);
             at = literal.end;
             if literal.month {
                 continue;
@@ -57,14 +58,7 @@ pub fn numbers(text: &str, tongue: Tongue) -> Vec<Number> {
             }
             at = end;
         } else if c.is_alphabetic() && tongue != Tongue::Chinese {
-            let end = (at..chars.len())
-                .find(|i| {
-                    chars.get(*i).is_none_or(|c| {
-                        !(c.is_alphabetic()
-                            || matches!(u32::from(*c), 0x981..=0x983 | 0x9BC..=0x9D7))
-                    })
-                })
-                .unwrap_or(chars.len());
+            let end = word_end(&chars, at);
             let word: String = chars.get(at..end).unwrap_or_default().iter().collect();
             found.extend(word_value(&word, tongue).map(|value| Number {
                 value,
@@ -272,13 +266,7 @@ fn multiplier(chars: &[char], at: usize, tongue: Tongue) -> (f64, usize) {
     {
         from += 1;
     }
-    let end = (from..chars.len())
-        .find(|i| {
-            chars.get(*i).is_none_or(|c| {
-                !(c.is_alphabetic() || matches!(u32::from(*c), 0x981..=0x983 | 0x9BC..=0x9D7))
-            })
-        })
-        .unwrap_or(chars.len());
+    let end = word_end(chars, from);
     let word: String =
         chars.get(from..end).unwrap_or_default().iter().collect::<String>().to_lowercase();
     let factor = match (tongue, word.as_str()) {
@@ -301,6 +289,12 @@ fn multiplier(chars: &[char], at: usize, tongue: Tongue) -> (f64, usize) {
     (factor, if factor == 1.0 { at } else { end })
 }
 
+/// Where the word that begins at `from` ends.
+fn word_end(chars: &[char], from: usize) -> usize {
+    let rest = chars.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|c| c.is_alphabetic() || is_bengali_mark(**c)).count()
+}
+
 fn bengali_multiplier(word: &str) -> f64 {
     [
         ("হাজার", 1e3),
@@ -320,12 +314,7 @@ fn bengali_multiplier(word: &str) -> f64 {
 }
 
 fn ascii_digit(c: char) -> char {
-    let value = match u32::from(c) {
-        v @ 0xFF10..=0xFF19 => v - 0xFF10,
-        v @ 0x9E6..=0x9EF => v - 0x9E6,
-        _ => return c,
-    };
-    char::from_digit(value, 10).unwrap_or(c)
+    digit(c).and_then(|value| char::from_digit(value, 10)).unwrap_or(c)
 }
 
 fn chinese_value(c: char) -> Option<f64> {
