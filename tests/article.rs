@@ -25,29 +25,32 @@ fn articles_like_their_references(folder: &str, references: &str) -> Vec<(String
         std::fs::read_dir(root.join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
     samples.retain(|path| path.is_file());
     samples.sort();
-    let named = |sample: &std::path::PathBuf| {
-        let name = sample.file_stem().unwrap().to_str().unwrap();
-        let reference =
-            std::fs::read_to_string(root.join(references).join(format!("{name}.en.txt"))).unwrap();
-        let article = article(sample);
-        let sentences: Vec<&str> = article.sentences.iter().map(|s| s.text.as_str()).collect();
-        let pairs: Vec<String> = (0..sentences.len().max(reference.lines().count()))
-            .map(|i| {
-                let line = reference.lines().nth(i).unwrap_or("—");
-                format!("{}\n    {line}", sentences.get(i).unwrap_or(&"—"))
-            })
-            .collect();
-        assert_eq!(sentences.len(), reference.lines().count(), "{name}:\n{}", pairs.join("\n"));
-        let language = match name {
-            n if n.starts_with("de") => Language::German,
-            n if n.starts_with("bn") => Language::Bengali,
-            n if n.starts_with("zh-hans") => Language::ChineseSimplified,
-            _ => Language::ChineseTraditional,
-        };
-        assert_eq!(article.language, language, "{name}");
-        (name.to_owned(), article)
-    };
-    samples.iter().map(named).collect()
+    samples
+        .iter()
+        .map(|sample| {
+            let name = sample.file_stem().unwrap().to_str().unwrap();
+            let reference =
+                std::fs::read_to_string(root.join(references).join(format!("{name}.en.txt")))
+                    .unwrap();
+            let article = article(sample);
+            let sentences: Vec<&str> = article.sentences.iter().map(|s| s.text.as_str()).collect();
+            let pairs: Vec<String> = (0..sentences.len().max(reference.lines().count()))
+                .map(|i| {
+                    let line = reference.lines().nth(i).unwrap_or("—");
+                    format!("{}\n    {line}", sentences.get(i).unwrap_or(&"—"))
+                })
+                .collect();
+            assert_eq!(sentences.len(), reference.lines().count(), "{name}:\n{}", pairs.join("\n"));
+            let language = match name {
+                n if n.starts_with("de") => Language::German,
+                n if n.starts_with("bn") => Language::Bengali,
+                n if n.starts_with("zh-hans") => Language::ChineseSimplified,
+                _ => Language::ChineseTraditional,
+            };
+            assert_eq!(article.language, language, "{name}");
+            (name.to_owned(), article)
+        })
+        .collect()
 }
 
 #[test]
