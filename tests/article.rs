@@ -18,36 +18,66 @@ fn article(path: &Path) -> Article {
     article::prepare(source, &Options::default()).unwrap()
 }
 
-#[test]
-fn every_sample_has_the_sentences_of_its_reference() {
+/// The articles of a folder of ours, each with the sentences of its reference translation.
+fn articles_like_their_references(folder: &str, references: &str) -> Vec<(String, Article)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut samples: Vec<_> =
-        std::fs::read_dir(root.join("samples")).unwrap().map(|e| e.unwrap().path()).collect();
+        std::fs::read_dir(root.join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
+    samples.retain(|path| path.is_file());
     samples.sort();
+    samples
+        .iter()
+        .map(|sample| {
+            let name = sample.file_stem().unwrap().to_str().unwrap();
+            let reference =
+                std::fs::read_to_string(root.join(references).join(format!("{name}.en.txt")))
+                    .unwrap();
+            let article = article(sample);
+            let sentences: Vec<&str> = article.sentences.iter().map(|s| s.text.as_str()).collect();
+            let pairs: Vec<String> = (0..sentences.len().max(reference.lines().count()))
+                .map(|i| {
+                    let line = reference.lines().nth(i).unwrap_or("—");
+                    format!("{}\n    {line}", sentences.get(i).unwrap_or(&"—"))
+                })
+                .collect();
+            assert_eq!(sentences.len(), reference.lines().count(), "{name}:\n{}", pairs.join("\n"));
+            let language = match name {
+                n if n.starts_with("de") => Language::German,
+                n if n.starts_with("bn") => Language::Bengali,
+                n if n.starts_with("zh-hans") => Language::ChineseSimplified,
+                _ => Language::ChineseTraditional,
+            };
+            assert_eq!(article.language, language, "{name}");
+            (name.to_owned(), article)
+        })
+        .collect()
+}
+
+#[test]
+fn every_sample_has_the_sentences_of_its_reference() {
+    let samples = articles_like_their_references("samples", "tests/samples");
     assert!(samples.len() >= 6);
-    for sample in samples {
-        let name = sample.file_stem().unwrap().to_str().unwrap();
-        let reference =
-            std::fs::read_to_string(root.join(format!("tests/samples/{name}.en.txt"))).unwrap();
-        let article = article(&sample);
-        let sentences: Vec<&str> = article.sentences.iter().map(|s| s.text.as_str()).collect();
-        let pairs: Vec<String> = (0..sentences.len().max(reference.lines().count()))
-            .map(|i| {
-                let line = reference.lines().nth(i).unwrap_or("—");
-                format!("{}\n    {line}", sentences.get(i).unwrap_or(&"—"))
-            })
-            .collect();
-        assert_eq!(sentences.len(), reference.lines().count(), "{name}:\n{}", pairs.join("\n"));
-        let language = match name {
-            n if n.starts_with("de") => Language::German,
-            n if n.starts_with("bn") => Language::Bengali,
-            n if n.starts_with("zh-hans") => Language::ChineseSimplified,
-            _ => Language::ChineseTraditional,
-        };
-        assert_eq!(article.language, language, "{name}");
+    for (name, article) in samples {
         let dated = article.date.is_some();
         assert!(dated || name == "de-chipfabrik", "{name} has a date line");
     }
+}
+
+#[test]
+fn every_article_of_the_digest_samples_has_the_sentences_of_its_reference_and_its_date() {
+    let planted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/digest/planted.json");
+    let planted: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(planted).unwrap()).unwrap();
+    let samples = articles_like_their_references("samples/digest", "tests/digest/english");
+    assert_eq!(samples.len(), 5);
+    for (name, article) in samples {
+        let date = planted["dates"][format!("{name}.txt")].as_str();
+        assert_eq!(article.date.as_deref(), date, "{name}");
+    }
+    let unrelated =
+        articles_like_their_references("tests/digest/unrelated", "tests/digest/english");
+    assert_eq!(unrelated.len(), 4);
+    assert!(unrelated.iter().all(|(_, article)| article.date.is_some()));
 }
 
 /// The first and last line of each seed's article, how many blocks are kept, and of what kind.
