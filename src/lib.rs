@@ -25,6 +25,7 @@ pub mod batch;
 pub mod cli;
 pub mod engine;
 pub mod error;
+pub mod eval;
 pub mod hub;
 pub mod language;
 pub mod pipeline;
