@@ -168,7 +168,7 @@ impl Pipeline {
         Ok(brief)
     }
 
-    /// Texts → one segment each, in order. An empty text gives an empty segment. `connected` texts
+    /// Texts → a translation with one segment each, in order. An empty text gives an empty segment. `connected` texts
     /// are read one after the other, up to an empty one.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ impl Pipeline {
         language: Language,
         connected: bool,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Segment>> {
+    ) -> Result<Translation> {
         let id = self.load(Role::Translate, Some(language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
@@ -194,7 +194,7 @@ impl Pipeline {
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .texts(paragraphs, language, &mut watch(observer))?
                 .into_iter();
-        Ok(lines
+        let segments = lines
             .iter()
             .enumerate()
             .map(|(i, line)| {
@@ -205,7 +205,8 @@ impl Pipeline {
                 };
                 Segment { sentences: vec![format!("line {}", i + 1)], target, flags }
             })
-            .collect())
+            .collect();
+        Ok(translation_by(model, language, segments))
     }
 
     fn translation(
@@ -213,22 +214,25 @@ impl Pipeline {
         article: &Article,
         observer: &mut dyn Observer,
     ) -> Result<Translation> {
-        let family = article.language.family();
-        let id = self.load(Role::Translate, Some(family), observer)?;
+        let id = self.load(Role::Translate, Some(article.language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Sentences { total: article.sentences.len() });
         let segments =
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .article(article, &mut watch(observer))?;
-        let quality = model.manifest.languages.get(family).copied();
-        Ok(Translation {
-            model: model.manifest.id.clone(),
-            model_sha256: model.sha256.clone(),
-            quality: quality.map_or("unrated", Quality::word).to_owned(),
-            warnings: warnings(article.language, quality, &model.manifest),
-            segments,
-        })
+        Ok(translation_by(model, article.language, segments))
+    }
+}
+
+fn translation_by(model: &Loaded, language: Language, segments: Vec<Segment>) -> Translation {
+    let quality = model.manifest.languages.get(language.family()).copied();
+    Translation {
+        model: model.manifest.id.clone(),
+        model_sha256: model.sha256.clone(),
+        quality: quality.map_or("unrated", Quality::word).to_owned(),
+        warnings: warnings(language, quality, &model.manifest),
+        segments,
     }
 }
 
