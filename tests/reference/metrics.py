@@ -12,6 +12,16 @@ import sys
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+
+def numbered(start, end):
+    return [f"n{i}" for i in range(start, end)]
+
+
+def edge(hypothesis, reference):
+    """A pair whose TER another limit would change."""
+    return " ".join(hypothesis), " ".join(reference)
+
+
 # Hypothesis and reference.
 PAIRS = [
     ("The bridge will stay closed until the end of October.",
@@ -81,6 +91,13 @@ PAIRS = [
      "Two of the three accused were acquitted; the third was sentenced to five years."),
     ("In the north snow, in the south sun, in the west wind, in the east fog.",
      "Sun in the south, snow in the north, fog in the east, wind in the west."),
+    # Runs of 10 words move, but not of 11; over 50 places, but not over 51; the beam is 25 wide.
+    edge(numbered(10, 20) + numbered(0, 10), numbered(0, 20)),
+    edge(numbered(11, 22) + numbered(0, 11), numbered(0, 22)),
+    edge(numbered(1, 51) + ["n0"] + numbered(60, 65), numbered(0, 51) + numbered(60, 65)),
+    edge(numbered(1, 52) + ["n0"] + numbered(60, 65), numbered(0, 52) + numbered(60, 65)),
+    edge(["x"] * 25 + numbered(0, 60), numbered(0, 60) + ["y"] * 25),
+    edge(["x"] * 26 + numbered(0, 60), numbered(0, 60) + ["y"] * 26),
 ]
 
 
