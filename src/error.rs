@@ -63,6 +63,18 @@ pub enum Error {
         /// What and why.
         reason: String,
     },
+    /// Two files that should say the same line by line have not as many lines.
+    #[error("{path} has {lines} lines, but {reference} has {reference_lines}")]
+    LineCounts {
+        /// The lines that were to be scored.
+        path: String,
+        /// How many.
+        lines: usize,
+        /// Their references.
+        reference: String,
+        /// How many.
+        reference_lines: usize,
+    },
     /// Work was interrupted by the user (Ctrl-C).
     #[error("interrupted")]
     Interrupted,
@@ -76,6 +88,9 @@ impl Error {
             Error::Article { hint, .. } => Some(hint).copied().filter(|h| !h.is_empty()),
             Error::NoModel { hint, .. } | Error::Model { hint, .. } => {
                 Some(hint.as_str()).filter(|h| !h.is_empty())
+            }
+            Error::LineCounts { .. } => {
+                Some("each line must stand beside its reference; leave lines empty, not out")
             }
             _ => None,
         }

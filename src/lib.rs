@@ -26,6 +26,7 @@ mod calendar;
 pub mod cli;
 pub mod engine;
 pub mod error;
+pub mod eval;
 pub mod hub;
 pub mod language;
 pub mod pipeline;

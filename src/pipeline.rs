@@ -182,7 +182,7 @@ impl Pipeline {
         Ok(brief)
     }
 
-    /// Texts → one segment each, in order. An empty text gives an empty segment. `connected` texts
+    /// Texts → a translation with one segment each, in order. An empty text gives an empty segment. `connected` texts
     /// are read one after the other, up to an empty one.
     ///
     /// # Errors
@@ -193,7 +193,7 @@ impl Pipeline {
         language: Language,
         connected: bool,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Segment>> {
+    ) -> Result<Translation> {
         let id = self.load(Role::Translate, Some(language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
@@ -208,7 +208,7 @@ impl Pipeline {
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .texts(paragraphs, language, &mut watch(observer))?
                 .into_iter();
-        Ok(lines
+        let segments = lines
             .iter()
             .enumerate()
             .map(|(i, line)| {
@@ -224,7 +224,8 @@ impl Pipeline {
                     estimate: None,
                 }
             })
-            .collect())
+            .collect();
+        Ok(translation_by(model, language, segments))
     }
 
     fn translation(
@@ -232,22 +233,14 @@ impl Pipeline {
         article: &Article,
         observer: &mut dyn Observer,
     ) -> Result<Translation> {
-        let family = article.language.family();
-        let id = self.load(Role::Translate, Some(family), observer)?;
+        let id = self.load(Role::Translate, Some(article.language.family()), observer)?;
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Sentences { total: article.sentences.len() });
         let segments =
             Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
                 .article(article, &mut watch(observer))?;
-        let quality = model.manifest.languages.get(family).copied();
-        let mut translation = Translation {
-            model: model.manifest.id.clone(),
-            model_sha256: model.sha256.clone(),
-            quality: quality.map_or("unrated", Quality::word).to_owned(),
-            warnings: warnings(article.language, quality, &model.manifest),
-            segments,
-        };
+        let mut translation = translation_by(model, article.language, segments);
         self.load_embedder(observer)?;
         match &self.embedder {
             Some(Ok(embedder)) => {
@@ -378,6 +371,17 @@ impl hub::Progress for Fetching<'_> {
 
     fn cancelled(&self) -> bool {
         self.0.interrupted()
+    }
+}
+
+fn translation_by(model: &Loaded, language: Language, segments: Vec<Segment>) -> Translation {
+    let quality = model.manifest.languages.get(language.family()).copied();
+    Translation {
+        model: model.manifest.id.clone(),
+        model_sha256: model.sha256.clone(),
+        quality: quality.map_or("unrated", Quality::word).to_owned(),
+        warnings: warnings(language, quality, &model.manifest),
+        segments,
     }
 }
 

@@ -30,6 +30,16 @@ pub enum Input {
 }
 
 impl Input {
+    /// The file at `path`, or standard input for `-`.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        if path.as_os_str() == "-" {
+            Input::Stdin
+        } else {
+            Input::File { path: path.to_owned(), relative: path.to_owned() }
+        }
+    }
+
     /// The name under which messages and briefs speak of it.
     #[must_use]
     pub fn name(&self) -> String {

@@ -71,6 +71,8 @@ pub enum Command {
     /// Check briefs again, against the files that they were made from
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
+    /// Score translations against references
+    Eval(Eval),
     /// List, fetch, check and remove models
     Models(Models),
     /// Print a completion script for a shell
@@ -137,6 +139,14 @@ pub struct Common {
     /// Output format [default: md]
     #[arg(long, value_enum, env = "BRIEF_FORMAT")]
     pub format: Option<FormatArg>,
+    /// How it is done.
+    #[command(flatten)]
+    pub running: Running,
+}
+
+/// Which model does the work, and how.
+#[derive(Debug, Args)]
+pub struct Running {
     /// Source language [default: auto]
     #[arg(long, value_enum, env = "BRIEF_FROM")]
     pub from: Option<From>,
@@ -194,6 +204,57 @@ pub enum From {
     /// German
     De,
 }
+
+/// `brief eval`.
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// What to score.
+    #[command(subcommand)]
+    pub command: EvalCommand,
+}
+
+/// The things that can be scored.
+#[derive(Debug, Subcommand)]
+pub enum EvalCommand {
+    /// chrF, BLEU and TER of translated lines, as sacrebleu computes them
+    #[command(after_long_help = EVAL_TRANSLATION)]
+    Translation(Box<EvalTranslation>),
+}
+
+/// `brief eval translation`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("translated").args(["source", "hypothesis"]).required(true)))]
+pub struct EvalTranslation {
+    /// Lines to translate, as `brief translate --lines` does, and to score
+    #[arg(long, value_name = "FILE")]
+    pub source: Option<PathBuf>,
+    /// Lines that are translated already, to score as they are
+    #[arg(long, value_name = "FILE")]
+    pub hypothesis: Option<PathBuf>,
+    /// The right translations, a line for each line
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// With --source: the lines are one text, each to be read after those before it
+    #[arg(long, conflicts_with = "hypothesis")]
+    pub connected: bool,
+    /// With --source: where to keep the translated lines
+    #[arg(long, short, value_name = "FILE", conflicts_with = "hypothesis")]
+    pub out: Option<PathBuf>,
+    /// With --source: how it is translated.
+    #[command(flatten)]
+    pub running: Running,
+}
+
+const EVAL_TRANSLATION: &str = "\
+Examples:
+  brief eval translation --source de.txt --reference en.txt --from de
+  brief eval translation --hypothesis out.txt --reference en.txt --json
+
+More is better for chrF and BLEU (0 to 100), less for TER (edits in 100 words). The scores are \
+those of sacrebleu 2.6 with its defaults; a signature tells each metric's settings.";
 
 /// `brief models`.
 #[derive(Debug, Args)]

@@ -9,11 +9,12 @@ use super::{
     progress::Screen,
 };
 use crate::{
-    article,
+    Language, article,
     batch::{self, Destination, Input},
     error::{Error, Result},
     pipeline::{Observer, Pipeline},
     render::{self, Brief, Format},
+    translate::Segment,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,34 +184,15 @@ fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
     let mut pipeline = Pipeline::new(plan.settings.clone())?;
     let mut out = String::new();
     for path in &plan.paths {
-        let input = if path.as_os_str() == "-" {
-            Input::Stdin
-        } else {
-            Input::File { path: path.clone(), relative: path.clone() }
-        };
+        let input = Input::at(path);
         screen.begin(&input.name());
-        let bytes = input.read()?;
-        let source = article::read::from_bytes(&format!("{}.txt", input.name()), bytes)?;
-        let text = source.text.strip_suffix('\n').unwrap_or(&source.text);
-        let lines: Vec<String> =
-            text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l).to_owned()).collect();
-        let language = match plan.settings.from.as_deref() {
-            Some(from) => article::identify::chosen(from, text),
-            None => article::identify::language_of(text).map_err(|found| Error::Article {
-                path: input.name(),
-                reason: format!(
-                    "the lines are in {}; brief reads German, Chinese and Bengali",
-                    found.as_deref().unwrap_or("an unknown language")
-                ),
-                hint: "name the language with --from de, --from zh or --from bn",
-            })?,
-        };
-        let segments = pipeline.translate_lines(&lines, language, connected, &mut screen)?;
+        let (lines, language) = source_lines(&input, plan.settings.from.as_deref())?;
+        let segments = pipeline.translate_lines(&lines, language, connected, &mut screen)?.segments;
         for (number, segment) in segments.iter().enumerate() {
             for flag in &segment.flags {
                 screen.note(&format!("{}:{}: {}", input.name(), number + 1, flag.detail));
             }
-            out.push_str(&segment.target.replace(['\n', '\r'], " "));
+            out.push_str(&target_line(segment));
             out.push('\n');
         }
         screen.end();
@@ -221,6 +203,30 @@ fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
         Destination::File(path) | Destination::Folder(path) => batch::write(&path, &out)?,
     }
     Ok(Exit::Done)
+}
+
+/// The lines of a file to translate, and their language: `from`, or the one that they are in.
+pub(super) fn source_lines(input: &Input, from: Option<&str>) -> Result<(Vec<String>, Language)> {
+    let source = article::read::from_bytes(&format!("{}.txt", input.name()), input.read()?)?;
+    let text = source.text.strip_suffix('\n').unwrap_or(&source.text);
+    let lines = text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l).to_owned()).collect();
+    let language = match from {
+        Some(from) => article::identify::chosen(from, text),
+        None => article::identify::language_of(text).map_err(|found| Error::Article {
+            path: input.name(),
+            reason: format!(
+                "the lines are in {}; brief reads German, Chinese and Bengali",
+                found.as_deref().unwrap_or("an unknown language")
+            ),
+            hint: "name the language with --from de, --from zh or --from bn",
+        })?,
+    };
+    Ok((lines, language))
+}
+
+/// A segment's translation, on one line.
+pub(super) fn target_line(segment: &Segment) -> String {
+    segment.target.replace(['\n', '\r'], " ")
 }
 
 /// Writes a result to standard output; a reader that has gone is no error.

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod config;
+mod eval;
 mod jobs;
 mod models;
 mod plan;
@@ -75,6 +76,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Translate(args) => jobs::translate(args),
         Command::Summarize(args) => jobs::summarize(args),
         Command::Verify(args) => verify::run(&args),
+        Command::Eval(args) => eval::run(args),
         Command::Models(args) => models::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -47,12 +47,13 @@ pub struct Plan {
 /// [`Error::Usage`].
 pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
     let config = Config::load()?;
+    let running = common.running;
     let format = match common.format.or(config.format).unwrap_or(FormatArg::Md) {
         FormatArg::Md => Format::Markdown,
         FormatArg::Json => Format::Json,
         FormatArg::Html => Format::Html,
     };
-    let device = match (common.device, config.device) {
+    let device = match (running.device, config.device) {
         (Some(device), _) => device,
         (None, Some(text)) => {
             text.parse().map_err(|e| Error::Usage { reason: format!("the configuration: {e}") })?
@@ -65,7 +66,7 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
             reason: format!("the configuration: sentences = {sentences} is not from 1 to 10"),
         });
     }
-    let from = match common.from.or(config.from).unwrap_or(From::Auto) {
+    let from = match running.from.or(config.from).unwrap_or(From::Auto) {
         From::Auto => None,
         From::Zh => Some("zh".to_owned()),
         From::Bn => Some("bn".to_owned()),
@@ -75,22 +76,22 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
         paths: common.paths,
         out: common.out,
         format,
-        threads: common.threads.or(config.threads),
-        loudness: match (common.quiet, common.verbose) {
+        threads: running.threads.or(config.threads),
+        loudness: match (running.quiet, running.verbose) {
             (true, _) => Loudness::Quiet,
             (false, 0) => Loudness::Normal,
             (false, n) => Loudness::Verbose(n),
         },
         settings: Settings {
             from,
-            model: common.model.or(config.model),
+            model: running.model.or(config.model),
             device,
-            offline: common.offline.or(config.offline).unwrap_or(false),
+            offline: running.offline.or(config.offline).unwrap_or(false),
             sentences: sentences.into(),
-            accept_licence: common.accept_licence.or(config.accept_licence).unwrap_or(false),
-            models_dir: common.models_dir.or(config.models_dir),
+            accept_licence: running.accept_licence.or(config.accept_licence).unwrap_or(false),
+            models_dir: running.models_dir.or(config.models_dir),
             user_manifests: config::folder().map(|f| f.join("models")),
-            prompts_dir: common.prompts_dir.or(config.prompts_dir),
+            prompts_dir: running.prompts_dir.or(config.prompts_dir),
         },
     })
 }
