@@ -54,7 +54,7 @@ pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Tokenizer, HubEncoder)
         epsilon: json.get("layer_norm_eps").and_then(serde_json::Value::as_f64).unwrap_or(1e-12)
             as f32,
     };
-    if config.hidden % config.heads != 0 {
+    if !config.hidden.is_multiple_of(config.heads) {
         return Err("its heads don't divide its hidden size".into());
     }
     let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json"))
