@@ -11,7 +11,7 @@ use crate::{
         self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store, Weights,
     },
     render::{Brief, SCHEMA, SourceInfo},
-    summarize::{Material, Summarizer, Summary},
+    summarize::{Material, Summarized, Summarizer, Summary},
     trace::{
         check::{Checker, Judge},
         similarity::Similarity,
@@ -33,6 +33,8 @@ pub struct Settings {
     pub offline: bool,
     /// Sentences in a summary.
     pub sentences: usize,
+    /// A summary sentence that isn't supported ends the article's work, instead of being replaced.
+    pub strict: bool,
     /// Licence terms are accepted without asking.
     pub accept_licence: bool,
     /// Where models are kept.
@@ -167,13 +169,23 @@ impl Pipeline {
             _ => None,
         };
         let judges = similarity.iter_mut().map(|judge| judge as &mut dyn Judge).collect();
-        let claims = Summarizer {
+        let Summarized { claims, refused } = Summarizer {
             engine: &mut model.engine,
             prompts,
             style: &model.manifest.prompt,
             checker: Checker { trust, judges },
         }
         .summarize(&material, settings.sentences, &mut watch(observer))?;
+        if let (true, Some(refused)) = (settings.strict, refused.first()) {
+            return Err(Error::Article {
+                path: brief.source.path.clone(),
+                reason: format!(
+                    "a summary sentence is not supported: \"{}\": {}",
+                    refused.text, refused.reason
+                ),
+                hint: "without --strict, a sentence of the article takes its place",
+            });
+        }
         brief.summary = Some(Summary {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),
@@ -281,6 +293,24 @@ impl Pipeline {
             Loaded { manifest: resolved.manifest, sha256: weights.sha256, engine },
         );
         Ok(id)
+    }
+
+    /// The embedding model.
+    ///
+    /// # Errors
+    /// It can't be had or loaded; an interruption.
+    pub fn embedder(&mut self, observer: &mut dyn Observer) -> Result<&Embedder> {
+        self.load_embedder(observer)?;
+        match &self.embedder {
+            Some(Ok(embedder)) => Ok(embedder),
+            reason => Err(Error::NoModel {
+                reason: match reason {
+                    Some(Err(reason)) => format!("there is no embedding model: {reason}"),
+                    _ => "there is no embedding model".into(),
+                },
+                hint: "`brief models list` shows the models whose job is embed".into(),
+            }),
+        }
     }
 
     /// Loads the embedding model if it hasn't been tried yet. The checks can do without, so that

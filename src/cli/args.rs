@@ -103,6 +103,15 @@ pub struct Verify {
     /// What `--format json` wrote: files with one brief, or with one a line
     #[arg(required = true, value_name = "BRIEF.json")]
     pub briefs: Vec<PathBuf>,
+    /// Compute the sentence embeddings again too, with the model that `brief models` lists for it
+    #[arg(long)]
+    pub deep: bool,
+    /// With --deep: where models are kept
+    #[arg(long, value_name = "FOLDER", env = "BRIEF_MODELS_DIR")]
+    pub models_dir: Option<PathBuf>,
+    /// With --deep: never use the network
+    #[arg(long, env = "BRIEF_OFFLINE", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub offline: Option<bool>,
     /// Folder that the articles' paths start from [default: this one, then the brief's own]
     #[arg(long, value_name = "FOLDER")]
     pub sources: Option<PathBuf>,
@@ -114,7 +123,9 @@ pub struct Verify {
 const VERIFY: &str = "\
 Checked are, without a model: that the file is the one the brief was made from, that its bytes say \
 what each sentence and quotation gives, that the checks of the translation find what the flags say, \
-and that each claim's verdict is what the support checks find. Exit code 0 only if all of it holds.";
+and that each claim's verdict is what the support checks find. What models judged is taken as the \
+brief gives it; with --deep, the sentence embeddings are computed again too. Exit code 0 only if all \
+of it holds.";
 
 /// `brief summarize`.
 #[derive(Debug, Args)]
@@ -122,6 +133,10 @@ pub struct Summarize {
     /// Sentences in the summary, 1 to 10 [default: 3]
     #[arg(long, short = 'n', value_name = "N", env = "BRIEF_SENTENCES", value_parser = clap::value_parser!(u8).range(1..=10))]
     pub sentences: Option<u8>,
+    /// Fail an article when the model's summary says what the article doesn't, instead of taking
+    /// over a sentence of the article in its place
+    #[arg(long, env = "BRIEF_STRICT", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub strict: Option<bool>,
     /// What translate and summarize have in common.
     #[command(flatten)]
     pub common: Common,

@@ -31,6 +31,8 @@ pub struct Config {
     pub prompts_dir: Option<PathBuf>,
     /// `--sentences`
     pub sentences: Option<u8>,
+    /// `--strict`
+    pub strict: Option<bool>,
 }
 
 impl Config {

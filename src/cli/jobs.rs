@@ -40,7 +40,10 @@ pub fn translate(args: Translate) -> Result<Exit> {
 /// # Errors
 /// As [`translate`].
 pub fn summarize(args: Summarize) -> Result<Exit> {
-    let plan = plan(args.common, args.sentences)?;
+    let mut plan = plan(args.common, args.sentences)?;
+    if let Some(strict) = args.strict {
+        plan.settings.strict = strict;
+    }
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);
     run(&plan, Job::Summarize)

@@ -88,6 +88,7 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
             device,
             offline: running.offline.or(config.offline).unwrap_or(false),
             sentences: sentences.into(),
+            strict: config.strict.unwrap_or(false),
             accept_licence: running.accept_licence.or(config.accept_licence).unwrap_or(false),
             models_dir: running.models_dir.or(config.models_dir),
             user_manifests: config::folder().map(|f| f.join("models")),

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, args::Verify, jobs::print};
+use super::{Exit, args::Verify, config, jobs::print, plan::Loudness, progress::Screen};
 use crate::{
     error::{Error, Result},
+    pipeline::{Pipeline, Settings},
     render::{Brief, json},
     trace::verify,
 };
@@ -12,9 +13,26 @@ use crate::{
 /// Checks every brief and says of each whether it holds, and if not, what doesn't.
 ///
 /// # Errors
-/// Standard output that can't be written.
+/// Standard output that can't be written; with `--deep`, no embedding model.
 pub fn run(args: &Verify) -> Result<Exit> {
     let mut failed = false;
+    let mut pipeline;
+    let embedder = if args.deep {
+        let configured = config::Config::load()?;
+        pipeline = Pipeline::new(Settings {
+            offline: args.offline.or(configured.offline).unwrap_or(false),
+            models_dir: args.models_dir.clone().or(configured.models_dir),
+            user_manifests: config::folder().map(|f| f.join("models")),
+            ..Settings::default()
+        })?;
+        let loudness = if args.quiet { Loudness::Quiet } else { Loudness::Normal };
+        let mut screen = Screen::new(loudness, 1);
+        let embedder = pipeline.embedder(&mut screen)?;
+        screen.close();
+        Some(embedder)
+    } else {
+        None
+    };
     for path in &args.briefs {
         let briefs = match read(path) {
             Ok(briefs) => briefs,
@@ -27,7 +45,7 @@ pub fn run(args: &Verify) -> Result<Exit> {
         for brief in briefs {
             let name = format!("{}: {}", path.display(), brief.source.path);
             let failures = match source_of(&brief, path, args.sources.as_deref())
-                .and_then(|bytes| verify::verify(&brief, bytes))
+                .and_then(|bytes| verify::verify(&brief, bytes, embedder))
             {
                 Ok(failures) => failures.iter().map(ToString::to_string).collect(),
                 Err(error) => vec![super::described(&error)],

@@ -3,7 +3,7 @@
 mod grammar;
 mod writer;
 
-pub use writer::{Material, Summarizer};
+pub use writer::{Material, Refused, Summarized, Summarizer};
 
 use serde::{Deserialize, Serialize};
 

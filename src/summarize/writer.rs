@@ -121,11 +121,36 @@ pub struct Summarizer<'a> {
     pub checker: Checker<'a>,
 }
 
+/// A summary, and what the model wrote that isn't in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summarized {
+    /// The summary's sentences; none of them is unsupported.
+    pub claims: Vec<Claim>,
+    /// Sentences of the model's that were not supported, twice, with the reasons: the article's
+    /// own sentences stand in their places.
+    pub refused: Vec<Refused>,
+}
+
+/// A sentence that is not supported by what it cites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The sentence.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Refused {
+    fn of(draft: &Draft) -> Self {
+        Self { text: draft.text.clone(), reason: draft.support.reason.clone() }
+    }
+}
+
 impl Summarizer<'_> {
     /// Writes `count` sentences about `material`, fewer if there is not that much to say. Every
     /// sentence is supported by what it cites as far as the checks can see: one that isn't is
-    /// written anew from what it cites, and if that fails too, replaced by the best sentence of
-    /// the article.
+    /// written anew from what it cites, the model being told why, and if that fails too, replaced
+    /// by the best sentence of the article.
     ///
     /// # Errors
     /// The engine's, or an interruption.
@@ -134,7 +159,7 @@ impl Summarizer<'_> {
         material: &[Material<'_>],
         count: usize,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<Claim>> {
+    ) -> Result<Summarized> {
         // A summary is better off without a fact than with a wrong one: where enough sentences have
         // passed the translation's guards, it is written from those.
         let sound: Vec<Material<'_>> =
@@ -143,13 +168,21 @@ impl Summarizer<'_> {
         let evidence: Vec<Evidence<'_>> = material.iter().map(Material::evidence).collect();
         let written = self.draft(material, count, progress)?;
         let mut accepted: Vec<(Draft, Origin)> = Vec::new();
+        let mut refused = Vec::new();
         for sentence in written {
             let draft = self.checked(&evidence, &sentence.text, &sentence.cited)?;
             let draft = if self.passes(&draft, &accepted) {
                 Some(draft)
             } else {
-                self.rewrite(material, &evidence, &draft, progress)?
-                    .filter(|again| self.passes(again, &accepted))
+                let again = self.rewrite(material, &evidence, &draft, progress)?;
+                for failed in std::iter::once(&draft).chain(&again) {
+                    tracing::debug!(text = failed.text, reason = failed.support.reason, "refused");
+                }
+                let again = again.filter(|again| self.passes(again, &accepted));
+                if again.is_none() && draft.support.verdict == Verdict::Unsupported {
+                    refused.push(Refused::of(&draft));
+                }
+                again
             };
             match draft {
                 Some(draft) => accepted.push((draft, Origin::Generated)),
@@ -163,7 +196,7 @@ impl Summarizer<'_> {
             accepted.push((draft, Origin::Extracted));
         }
         accepted.truncate(count);
-        Ok(accepted
+        let claims = accepted
             .into_iter()
             .map(|(draft, origin)| Claim {
                 text: draft.text,
@@ -176,7 +209,8 @@ impl Summarizer<'_> {
                 support: draft.support,
                 origin,
             })
-            .collect())
+            .collect();
+        Ok(Summarized { claims, refused })
     }
 
     fn passes(&self, draft: &Draft, accepted: &[(Draft, Origin)]) -> bool {
@@ -198,16 +232,19 @@ impl Summarizer<'_> {
         let lines: Vec<&str> = material.iter().map(|m| m.segment.target.as_str()).collect();
         let parts = self.parts(&lines)?;
         if parts.len() <= 1 {
-            return Ok(shifted(self.write(&lines, count, progress)?, 0));
+            return Ok(shifted(self.write(&lines, count, None, progress)?, 0));
         }
         let mut notes = Vec::new();
         for part in parts {
             let lines = lines.get(part.clone()).unwrap_or(&[]);
-            notes.extend(shifted(self.write(lines, count, progress)?, part.start));
+            notes.extend(shifted(self.write(lines, count, None, progress)?, part.start));
         }
         let texts: Vec<&str> = notes.iter().map(|n| n.text.as_str()).collect();
         let whole = match self.parts(&texts)?.first() {
-            Some(first) => self.write(texts.get(first.clone()).unwrap_or(&[]), count, progress)?,
+            Some(first) => {
+                let texts = texts.get(first.clone()).unwrap_or(&[]);
+                self.write(texts, count, None, progress)?
+            }
             None => Vec::new(),
         };
         Ok(shifted(whole, 0)
@@ -243,11 +280,13 @@ impl Summarizer<'_> {
         Ok(parts)
     }
 
-    /// One pass of the model over numbered lines; cites numbers from 1.
+    /// One pass of the model over numbered lines; cites numbers from 1. It is told what it wrote
+    /// before that was `refused`.
     fn write(
         &mut self,
         lines: &[&str],
         count: usize,
+        refused: Option<&Refused>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<Written>> {
         if lines.is_empty() {
@@ -259,11 +298,14 @@ impl Summarizer<'_> {
             .enumerate()
             .map(|(i, line)| context! { number => i + 1, text => values.text(line) })
             .collect();
+        let refused = refused.map(|refused| {
+            context! { text => values.text(&refused.text), reason => values.text(&refused.reason) }
+        });
         let prompt = self
             .prompts
             .render(
                 &format!("summarize.{}.jinja", self.style),
-                context! { sentences => sentences, count => count },
+                context! { sentences => sentences, count => count, refused => refused },
                 &values,
                 &self.engine.tokenizer,
             )
@@ -293,7 +335,10 @@ impl Summarizer<'_> {
         let about = &failed.cited;
         let lines: Vec<&str> =
             about.iter().filter_map(|i| Some(material.get(*i)?.segment.target.as_str())).collect();
-        let written = self.write(&lines, 1, progress)?;
+        // What is wrong with a sentence that only says again what another says isn't told.
+        let unsupported = failed.support.verdict == Verdict::Unsupported;
+        let refused = unsupported.then(|| Refused::of(failed));
+        let written = self.write(&lines, 1, refused.as_ref(), progress)?;
         let Some(sentence) = written.first() else { return Ok(None) };
         let cited: Vec<usize> =
             sentence.cited.iter().filter_map(|n| about.get(n.checked_sub(1)?).copied()).collect();

@@ -1,17 +1,24 @@
 //! Checks a finished brief again, against the file that it was made from. No model is needed.
 
 use super::{
-    Support,
+    Sign, Support,
+    check::Judge,
+    similarity::Similarity,
     support::{self, Trust},
 };
 use crate::{
     Language, Span,
     article::{self, Source},
+    engine::embed::Embedder,
     error::Result,
     render::Brief,
     summarize::{Claim, Material},
-    translate::{Flag, FlagKind, guards},
+    translate::{self, Flag, FlagKind, Segment, guards},
 };
+
+/// By how much a score may differ from the recorded one: models round differently on another
+/// machine.
+const TOLERANCE: f32 = 0.005;
 
 /// One thing in a brief that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +46,12 @@ impl std::fmt::Display for Failure {
 /// itself (tiling, citations that give their sentence's place and text) is checked when it is read:
 /// see [`crate::render::json::parse_all`].
 ///
+/// With an embedding model, segments' estimates and claims' likenesses are computed again too;
+/// without, they are taken as the brief gives them.
+///
 /// # Errors
-/// [`crate::Error::Article`] if the bytes can't be read as an article's text.
-pub fn verify(brief: &Brief, bytes: Vec<u8>) -> Result<Vec<Failure>> {
+/// [`crate::Error::Article`] if the bytes can't be read as an article's text; the model's.
+pub fn verify(brief: &Brief, bytes: Vec<u8>, model: Option<&Embedder>) -> Result<Vec<Failure>> {
     let mut failures = Vec::new();
     let mut fail = |place: String, span: Option<Span>, reason: String| {
         failures.push(Failure { place, span, reason });
@@ -83,12 +93,19 @@ pub fn verify(brief: &Brief, bytes: Vec<u8>) -> Result<Vec<Failure>> {
             }
         }
     }
+    if let Some(model) = model {
+        for (material, reason) in estimates(brief, &materials, model)? {
+            let place = format!("segment of {}", material.segment.sentences.join(", "));
+            fail(place, material.span(), reason);
+        }
+    }
     let trust = Trust::in_quality(&brief.translation.quality);
+    let mut similarity = model.map(Similarity::new);
     let claims = brief.summary.iter().flat_map(|summary| &summary.claims);
     for (number, claim) in claims.enumerate() {
         let place = format!("claim {}", number + 1);
         let span = claim.citations.first().map(|c| c.span);
-        if let Some(reason) = claim_failure(&materials, claim, trust) {
+        if let Some(reason) = claim_failure(&materials, claim, trust, similarity.as_mut())? {
             fail(place, span, reason);
         }
     }
@@ -100,9 +117,43 @@ fn text_at(source: &Source, span: Span) -> Option<String> {
     (span.end <= source.bytes.len()).then(|| source.text_at(span))
 }
 
-/// What is wrong with a claim: its verdict or its signs are not what the rules find. What models
-/// judged is taken as it is recorded.
-fn claim_failure(materials: &[Material<'_>], claim: &Claim, trust: Trust) -> Option<String> {
+/// Segments whose estimate isn't what the model finds now.
+fn estimates<'m, 'a>(
+    brief: &Brief,
+    materials: &'m [Material<'a>],
+    model: &Embedder,
+) -> Result<Vec<(&'m Material<'a>, String)>> {
+    let originals: Vec<String> = materials.iter().map(Material::prepared).collect();
+    let mut again = brief.translation.segments.clone();
+    for segment in &mut again {
+        segment.estimate = None;
+        segment.flags.retain(|f| f.kind.is_rule());
+    }
+    translate::estimate(&originals, &mut again, model)?;
+    let unrelated = |s: &Segment| s.flags.iter().any(|f| !f.kind.is_rule());
+    let pairs = materials.iter().zip(&again).filter_map(|(material, found)| {
+        let said = material.segment.estimate?;
+        let is = found.estimate.unwrap_or(0.0);
+        let reason = if (said - is).abs() > TOLERANCE {
+            format!("its likeness to the original is {is:.2}, the brief says {said:.2}")
+        } else if unrelated(found) != unrelated(material.segment) {
+            "the brief and the model differ on whether it is about its original".to_owned()
+        } else {
+            return None;
+        };
+        Some((material, reason))
+    });
+    Ok(pairs.collect())
+}
+
+/// What is wrong with a claim: its verdict or its signs are not what is found now. What a model
+/// judged is taken as it is recorded, unless the model is there to judge again.
+fn claim_failure(
+    materials: &[Material<'_>],
+    claim: &Claim,
+    trust: Trust,
+    similarity: Option<&mut Similarity<'_>>,
+) -> Result<Option<String>> {
     let cited: Vec<_> = materials
         .iter()
         .filter(|m| m.sentences.iter().any(|s| claim.citations.iter().any(|c| c.sentence == s.id)))
@@ -110,25 +161,34 @@ fn claim_failure(materials: &[Material<'_>], claim: &Claim, trust: Trust) -> Opt
         .collect();
     let recorded = &claim.support;
     let mut signs = support::signs(&claim.text, &cited, trust);
+    let mut judged: Vec<&Sign> = recorded.signs.iter().filter(|s| !s.is_rule()).collect();
+    if let Some(similarity) = similarity
+        && !judged.is_empty()
+    {
+        let again = similarity.signs(&claim.text, &cited)?;
+        judged.retain(|s| again.iter().all(|a| a.kind != s.kind));
+        signs.extend(again);
+    }
     let unlike = signs.iter().find(|found| {
         recorded.sign(found.kind).is_none_or(|r| {
             let scores = found.score.unwrap_or(0.0) - r.score.unwrap_or(0.0);
-            r.verdict != found.verdict || r.detail != found.detail || scores.abs() > 0.005
+            let detail = found.is_rule() && r.detail != found.detail;
+            r.verdict != found.verdict || detail || scores.abs() > TOLERANCE
         })
     });
     let unlike = unlike.map(|sign| {
         let found = sign.detail.as_deref().unwrap_or("nothing is wrong");
         format!("the brief says something else of {}: {found}", sign.kind.word())
     });
-    signs.extend(recorded.signs.iter().filter(|s| !s.is_rule()).cloned());
+    signs.extend(judged.into_iter().cloned());
     let found = Support::weigh(signs);
     if found.verdict != recorded.verdict {
-        return Some(format!(
+        return Ok(Some(format!(
             "the brief calls it {}, the checks find it {}: {}",
             recorded.verdict.word(),
             found.verdict.word(),
             found.reason
-        ));
+        )));
     }
-    unlike
+    Ok(unlike)
 }
