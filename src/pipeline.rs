@@ -174,6 +174,7 @@ impl Pipeline {
             prompts,
             style: &model.manifest.prompt,
             checker: Checker { trust, judges },
+            judge: model.manifest.judge,
         }
         .summarize(&material, settings.sentences, &mut watch(observer))?;
         if let (true, Some(refused)) = (settings.strict, refused.first()) {

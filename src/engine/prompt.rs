@@ -57,7 +57,7 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 9] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
     (
         "translate.chatml-nothink.jinja",
@@ -72,6 +72,7 @@ const BUILT_IN: [(&str, &str); 9] = [
         include_str!("../../prompts/summarize.chatml-nothink.jinja"),
     ),
     ("summarize.gemma.jinja", include_str!("../../prompts/summarize.gemma.jinja")),
+    ("entail.chatml.jinja", include_str!("../../prompts/entail.chatml.jinja")),
     ("examples.jinja", include_str!("../../prompts/examples.jinja")),
 ];
 

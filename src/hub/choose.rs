@@ -105,6 +105,7 @@ pub fn choose<'a>(
         (Role::Translate, None) => "translates".into(),
         (Role::Summarize, _) => "writes summaries".into(),
         (Role::Embed, _) => "embeds sentences".into(),
+        (Role::Entail, _) => "judges claims".into(),
     };
     let smallest = able.iter().min_by_key(|c| c.manifest.memory_bytes());
     Err(match smallest {

@@ -14,6 +14,8 @@ pub enum Role {
     Summarize,
     /// Sentence embeddings.
     Embed,
+    /// Judges whether a text says what a claim says.
+    Entail,
 }
 
 /// How well a model translates from a language, as its figures show.
@@ -48,6 +50,7 @@ impl Role {
             Role::Translate => "translate",
             Role::Summarize => "summarize",
             Role::Embed => "embed",
+            Role::Entail => "entail",
         }
     }
 }
@@ -84,6 +87,10 @@ pub struct Manifest {
     /// How well it writes summaries; absent if it isn't used for them.
     #[serde(default)]
     pub summary: Option<Quality>,
+    /// As a judge of claims: the probability below which a claim is unsupported, and from which it
+    /// is supported. Absent if the model isn't used for that.
+    #[serde(default)]
+    pub judge: Option<[f32; 2]>,
     /// What it is fetched for when nothing installed can do the job: language families, and
     /// `summarize`.
     #[serde(default)]
@@ -206,6 +213,9 @@ impl Manifest {
         if self.roles.contains(&Role::Summarize) != self.summary.is_some() {
             return Err("the role summarize and the quality word `summary` go together".into());
         }
+        if self.roles.contains(&Role::Entail) != self.judge.is_some() {
+            return Err("the role entail and the levels `judge` go together".into());
+        }
         Ok(())
     }
 
@@ -247,7 +257,7 @@ impl Manifest {
         match role {
             Role::Translate => family.and_then(|f| self.languages.get(f)).copied(),
             Role::Summarize => self.summary,
-            Role::Embed => Some(Quality::Fair),
+            Role::Embed | Role::Entail => Some(Quality::Fair),
         }
     }
 }

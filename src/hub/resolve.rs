@@ -252,6 +252,7 @@ impl Header {
             parameters_b: (self.parameters / 1e9) as f32,
             prompt: self.prompt(path).into(),
             summary: Some(Quality::Gist),
+            judge: None,
             default: Vec::new(),
             terms: None,
             warning: Some(

@@ -1,8 +1,10 @@
 //! English segments to a short summary whose sentences cite the article.
 
 mod grammar;
+mod judge;
 mod writer;
 
+pub use judge::Asked;
 pub use writer::{Material, Refused, Summarized, Summarizer};
 
 use serde::{Deserialize, Serialize};

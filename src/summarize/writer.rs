@@ -5,6 +5,7 @@ use minijinja::{Value, context};
 use super::{
     Citation, Claim, Origin,
     grammar::{CitedSummary, Marks, Written, parse},
+    judge::Asked,
 };
 use crate::{
     Span,
@@ -13,7 +14,7 @@ use crate::{
     error::{Error, Result},
     trace::{
         Support, Verdict,
-        check::Checker,
+        check::{Checker, Judge},
         support::{self, Evidence},
     },
     translate::{self, Progress, Segment},
@@ -119,6 +120,8 @@ pub struct Summarizer<'a> {
     pub style: &'a str,
     /// Checks every sentence.
     pub checker: Checker<'a>,
+    /// The model's own levels as a judge of claims, if it is one.
+    pub judge: Option<[f32; 2]>,
 }
 
 /// A summary, and what the model wrote that isn't in it.
@@ -355,7 +358,14 @@ impl Summarizer<'_> {
         let cited = support::select_citations(text, evidence, proposed, MAX_CITATIONS);
         let chosen: Vec<Evidence<'_>> =
             cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
-        Ok(Draft { text: text.to_owned(), support: self.checker.check(text, &chosen)?, cited })
+        let mut support = self.checker.check(text, &chosen)?;
+        if let (Some(levels), true) = (self.judge, support.verdict != Verdict::Unsupported) {
+            let (prompts, style) = (self.prompts, self.style);
+            let mut judge = Asked { engine: self.engine, prompts, style, levels };
+            support.signs.extend(judge.signs(text, &chosen)?);
+            support = Support::weigh(support.signs);
+        }
+        Ok(Draft { text: text.to_owned(), support, cited })
     }
 
     /// The best sentence of the article that is not in the summary yet, and is supported.
