@@ -3,7 +3,7 @@
 use super::Brief;
 use crate::{
     Language, Span,
-    article::BlockKind,
+    article::{Block, BlockKind},
     summarize::Claim,
     trace::Verdict,
     translate::{Flag, FlagKind},
@@ -81,6 +81,52 @@ pub(super) fn doubt(claim: &Claim) -> Option<String> {
     let found: Vec<&str> = signs.filter_map(|sign| sign.detail.as_deref()).collect();
     let reason = if found.is_empty() { claim.support.reason.clone() } else { found.join("; ") };
     Some(format!("{verdict}: {reason}"))
+}
+
+/// A verdict as a mark, never without its word where that can be heard only.
+pub(super) fn verdict_mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Supported => "✓",
+        Verdict::Partly => "◐",
+        Verdict::Unsupported => "✗",
+    }
+}
+
+/// One thing by which a claim was compared with what it cites, for the reader.
+pub(super) struct Sign {
+    /// What was compared.
+    pub name: &'static str,
+    /// What follows from it alone.
+    pub verdict: Verdict,
+    /// From 0 to 1, if it measures something.
+    pub score: Option<String>,
+    /// What is wrong, if anything.
+    pub detail: Option<String>,
+}
+
+/// Everything that was compared.
+pub(super) fn signs(claim: &Claim) -> Vec<Sign> {
+    let support = &claim.support;
+    let words = Sign {
+        name: "words",
+        verdict: Verdict::Supported,
+        score: Some(format!("{:.2}", support.coverage)),
+        detail: None,
+    };
+    let found = support.findings.iter().map(|finding| Sign {
+        name: flag_name(finding.kind),
+        verdict: Verdict::Unsupported,
+        score: None,
+        detail: Some(legible(&finding.detail)),
+    });
+    std::iter::once(words).chain(found).collect()
+}
+
+/// What was dropped at one place, in a line.
+pub(super) fn dropped(blocks: &[&Block]) -> String {
+    let bytes: usize = blocks.iter().map(|block| block.span.len()).sum();
+    let parts = if blocks.len() == 1 { "part" } else { "parts" };
+    format!("{} {parts} left out, {bytes} bytes", blocks.len())
 }
 
 /// What a block is, in a word.

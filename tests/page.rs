@@ -1,0 +1,4 @@
+//! stub
+use headless_chrome as _;
+#[test]
+fn stub() {}
