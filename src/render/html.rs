@@ -134,7 +134,7 @@ struct ClaimView {
     extracted: bool,
     verdict: VerdictView,
     /// Why it is to be doubted, if it is.
-    doubt: Option<String>,
+    faults: Option<String>,
     signs: Vec<SignView>,
 }
 
@@ -324,7 +324,7 @@ fn article(brief: &Brief, prefix: String) -> Article {
                 notes: own.iter().map(|index| index + 1).collect(),
                 extracted: claim.origin == Origin::Extracted,
                 verdict: verdict(claim.support.verdict),
-                doubt: doubt(claim),
+                faults: wording::faults(claim).map(|faults| wording::legible(&faults)),
                 signs: signs(claim),
             }
         })
@@ -398,17 +398,12 @@ fn verdict(verdict: Verdict) -> VerdictView {
     VerdictView { class, mark: wording::verdict_mark(verdict), word: verdict.word() }
 }
 
-fn doubt(claim: &Claim) -> Option<String> {
-    let reason = wording::legible(&claim.support.reason);
-    (claim.support.verdict != Verdict::Supported && !reason.is_empty()).then_some(reason)
-}
-
 fn signs(claim: &Claim) -> Vec<SignView> {
-    let signs = wording::signs(claim).into_iter().map(|sign| SignView {
-        name: sign.name,
+    let signs = claim.support.signs.iter().map(|sign| SignView {
+        name: sign.kind.word(),
         verdict: verdict(sign.verdict),
-        score: sign.score,
-        detail: sign.detail,
+        score: sign.score.map(|score| format!("{score:.2}")),
+        detail: sign.detail.as_deref().map(wording::legible),
     });
     signs.collect()
 }

@@ -70,56 +70,32 @@ pub(super) fn flags(found: &[Flag]) -> String {
     found.iter().map(flag).collect::<Vec<_>>().join("; ")
 }
 
-/// Why a summary sentence is to be doubted, if it is.
+/// Why a summary sentence is to be doubted, if it is, with the verdict.
 pub(super) fn doubt(claim: &Claim) -> Option<String> {
     let verdict = match claim.support.verdict {
         Verdict::Supported => return None,
         Verdict::Partly => "partly supported by what it cites",
         Verdict::Unsupported => "not supported by what it cites",
     };
-    let signs = claim.support.signs.iter().filter(|sign| sign.verdict != Verdict::Supported);
-    let found: Vec<&str> = signs.filter_map(|sign| sign.detail.as_deref()).collect();
-    let reason = if found.is_empty() { claim.support.reason.clone() } else { found.join("; ") };
-    Some(format!("{verdict}: {reason}"))
+    Some(format!("{verdict}: {}", faults(claim)?))
 }
 
-/// A verdict as a mark, never without its word where that can be heard only.
+/// What is wrong with a summary sentence, if anything.
+pub(super) fn faults(claim: &Claim) -> Option<String> {
+    let support = &claim.support;
+    let signs = support.signs.iter().filter(|sign| sign.verdict != Verdict::Supported);
+    let found: Vec<&str> = signs.filter_map(|sign| sign.detail.as_deref()).collect();
+    let reason = if found.is_empty() { support.reason.clone() } else { found.join("; ") };
+    (support.verdict != Verdict::Supported).then_some(reason)
+}
+
+/// A verdict as a mark; its word stands beside it.
 pub(super) fn verdict_mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Supported => "✓",
         Verdict::Partly => "◐",
         Verdict::Unsupported => "✗",
     }
-}
-
-/// One thing by which a claim was compared with what it cites, for the reader.
-pub(super) struct Sign {
-    /// What was compared.
-    pub name: &'static str,
-    /// What follows from it alone.
-    pub verdict: Verdict,
-    /// From 0 to 1, if it measures something.
-    pub score: Option<String>,
-    /// What is wrong, if anything.
-    pub detail: Option<String>,
-}
-
-/// Everything that was compared.
-pub(super) fn signs(claim: &Claim) -> Vec<Sign> {
-    let support = &claim.support;
-    let words = Sign {
-        name: "words",
-        verdict: Verdict::Supported,
-        score: Some(format!("{:.2}", support.coverage)),
-        detail: None,
-    };
-    let found = support.findings.iter().map(|finding| Sign {
-        name: flag_name(finding.kind),
-        verdict: Verdict::Unsupported,
-        score: None,
-        detail: Some(legible(&finding.detail)),
-    });
-    std::iter::once(words).chain(found).collect()
 }
 
 /// What was dropped at one place, in a line.
