@@ -252,6 +252,9 @@ fn filled_with(text: &str) -> Brief {
     for claim in &mut summary.claims {
         claim.text = t();
         claim.support.reason = t();
+        for sign in &mut claim.support.signs {
+            sign.detail = Some(t());
+        }
         for citation in &mut claim.citations {
             citation.quote = t();
         }

@@ -14,6 +14,7 @@ Examples:
   brief translate article.html -o article.md      the whole article in English
   brief translate --format json a.txt -o a.json   ... as data; then, without translating again:
   brief summarize a.json
+  brief show a.json                               a brief that was written as data, as text
   brief translate --lines --from de < lines.txt   one sentence a line in, one line out
   brief models list                               which models there are, and which fit here
 
@@ -68,6 +69,8 @@ pub enum Command {
     /// Summarise articles in English; every sentence cites its source
     #[command(visible_alias = "summarise", after_long_help = CONFIGURATION)]
     Summarize(Summarize),
+    /// Show briefs in the terminal: what `--format json` wrote, as text
+    Show(Show),
     /// Check briefs again, against the files that they were made from
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
@@ -95,6 +98,23 @@ pub struct Translate {
     /// What translate and summarize have in common.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// `brief show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// What `--format json` wrote: files with one brief, or with one a line; `-` for standard input
+    #[arg(required = true, value_name = "BRIEF.json")]
+    pub briefs: Vec<PathBuf>,
+    /// Everything in which a summary sentence was compared with what it cites, with the scores
+    #[arg(long)]
+    pub evidence: bool,
+    /// The parts of the file that were left out, where they stood
+    #[arg(long)]
+    pub dropped: bool,
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: clap::ColorChoice,
 }
 
 /// `brief verify`.

@@ -7,6 +7,7 @@ mod jobs;
 mod models;
 mod plan;
 mod progress;
+mod show;
 mod verify;
 
 use std::{process::ExitCode, sync::atomic::Ordering};
@@ -75,6 +76,7 @@ fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Translate(args) => jobs::translate(args),
         Command::Summarize(args) => jobs::summarize(args),
+        Command::Show(args) => show::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Eval(args) => eval::run(args),
         Command::Models(args) => models::run(args),
@@ -139,6 +141,12 @@ fn use_threads(threads: Option<u16>) -> Result<()> {
     }
 }
 
+/// Whether the person lets programs use colour: <https://no-color.org>.
+fn allows_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        && std::env::var_os("TERM").is_none_or(|v| v != "dumb")
+}
+
 fn log_to_stderr(loudness: Loudness) {
     let level = match loudness {
         Loudness::Quiet => "error",
@@ -149,11 +157,10 @@ fn log_to_stderr(loudness: Loudness) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("BRIEF_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(colour && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(allows_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .without_time()
         .try_init();
 }

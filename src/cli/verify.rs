@@ -1,6 +1,9 @@
 //! `brief verify`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::{Exit, args::Verify, config, jobs::print, plan::Loudness, progress::Screen};
 use crate::{
@@ -66,8 +69,19 @@ pub fn run(args: &Verify) -> Result<Exit> {
     Ok(if failed { Exit::SomeFailed } else { Exit::Done })
 }
 
-fn read(path: &Path) -> Result<Vec<Brief>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "cannot read", e))?;
+/// The briefs in a file that `--format json` wrote, or in standard input for `-`.
+///
+/// # Errors
+/// A file that can't be read, or holds no sound brief.
+pub(super) fn read(path: &Path) -> Result<Vec<Brief>> {
+    let bytes = match path.as_os_str() == "-" {
+        true => {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        false => std::fs::read(path),
+    };
+    let bytes = bytes.map_err(|e| Error::io(path, "cannot read", e))?;
     json::parse_all(&path.display().to_string(), &String::from_utf8_lossy(&bytes))
 }
 

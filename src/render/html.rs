@@ -1,4 +1,4 @@
-//! One self-contained page: the summary, and below it the article in English beside its source.
+//! One self-contained page: the summary, and beside it the article in English and its source.
 //!
 //! Nothing is loaded from anywhere; a content security policy allows the page's own style and
 //! script by their hashes and nothing else. All text goes through the template's escaping.
@@ -10,14 +10,18 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Brief,
-    layout::{Layout, Passage, Unit},
+    layout::{self, Layout, Passage, Row, Unit},
     wording,
 };
-use crate::{article::BlockKind, summarize::Origin};
+use crate::{
+    article::{Block, BlockKind},
+    summarize::{Claim, Origin},
+    trace::Verdict,
+};
 
-const TEMPLATE: &str = include_str!("brief.html.jinja");
-const STYLE: &str = include_str!("brief.css");
-const SCRIPT: &str = include_str!("brief.js");
+const TEMPLATE: &str = include_str!("page.html.jinja");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
 /// Renders one brief.
 #[must_use]
@@ -108,10 +112,10 @@ struct Article {
     warnings: Vec<Vec<String>>,
     summary: bool,
     claims: Vec<ClaimView>,
-    passages: Vec<PassageView>,
+    rows: Vec<RowView>,
     notes: Vec<NoteView>,
-    dropped: Vec<Dropped>,
-    dropped_summary: String,
+    /// How much was dropped.
+    dropped: Option<String>,
     generator: String,
     sha256: String,
 }
@@ -125,20 +129,47 @@ struct Fact {
 #[derive(Serialize)]
 struct ClaimView {
     text: String,
-    keys: String,
     target: String,
     notes: Vec<usize>,
     extracted: bool,
-    doubt: Option<String>,
+    verdict: VerdictView,
+    /// Why it is to be doubted, if it is.
+    faults: Option<String>,
+    signs: Vec<SignView>,
+}
+
+#[derive(Serialize)]
+struct VerdictView {
+    class: &'static str,
+    mark: &'static str,
+    word: &'static str,
+}
+
+#[derive(Serialize)]
+struct SignView {
+    name: &'static str,
+    verdict: VerdictView,
+    score: Option<String>,
+    detail: Option<String>,
+}
+
+/// A passage, or what was dropped between two.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum RowView {
+    Passage(PassageView),
+    Dropped(DroppedView),
 }
 
 #[derive(Serialize)]
 struct PassageView {
     kind: &'static str,
-    tag: String,
+    tag: &'static str,
     lang: String,
     units: Vec<UnitView>,
     sentences: Vec<SentenceView>,
+    flags_summary: String,
+    flags: Vec<FlagsView>,
 }
 
 #[derive(Serialize)]
@@ -146,8 +177,15 @@ struct UnitView {
     id: String,
     keys: String,
     english: String,
-    flags: Option<String>,
+    flagged: bool,
     notes: Vec<usize>,
+}
+
+/// What the checks found in one segment.
+#[derive(Serialize)]
+struct FlagsView {
+    english: String,
+    faults: String,
 }
 
 #[derive(Serialize)]
@@ -163,16 +201,25 @@ struct NoteView {
     key: String,
     quote: String,
     english: String,
+    /// The whole place, and the bytes alone.
     place: String,
+    bytes: String,
     /// Id of the source sentence's element, and of the English one's.
     source: Option<String>,
     target: String,
     claims: Vec<usize>,
 }
 
+/// Blocks that were dropped, one after the other.
 #[derive(Serialize)]
-struct Dropped {
-    span: String,
+struct DroppedView {
+    summary: String,
+    parts: Vec<DroppedPart>,
+}
+
+#[derive(Serialize)]
+struct DroppedPart {
+    place: String,
     kind: &'static str,
     reason: String,
 }
@@ -194,8 +241,15 @@ fn article(brief: &Brief, prefix: String) -> Article {
         }
     }
     let mut unit_count = 0;
-    let mut passages = Vec::new();
-    for passage in &layout.passages {
+    let mut rows = Vec::new();
+    for row in layout.rows(brief) {
+        let passage = match row {
+            Row::Passage(passage) => passage,
+            Row::Dropped(blocks) => {
+                rows.push(RowView::Dropped(dropped(&blocks)));
+                continue;
+            }
+        };
         let mut units = Vec::new();
         for unit in &passage.units {
             unit_count += 1;
@@ -210,7 +264,7 @@ fn article(brief: &Brief, prefix: String) -> Article {
                 id,
                 keys: keys(&unit.sentences),
                 english: english(unit),
-                flags: unit_flags(unit),
+                flagged: unit.segment.is_some_and(|segment| !segment.flags.is_empty()),
                 notes: notes.collect(),
             });
         }
@@ -224,13 +278,15 @@ fn article(brief: &Brief, prefix: String) -> Article {
                 text: wording::legible(&sentence.text),
             })
         });
-        passages.push(PassageView {
+        rows.push(RowView::Passage(PassageView {
             kind: row_class(passage),
             tag: tag(passage, prefix.is_empty()),
             lang: wording::lang_attribute(passage.language.unwrap_or(&source.language)).to_owned(),
             sentences: sentences.collect(),
             units,
-        });
+            flags_summary: flags_summary(passage),
+            flags: flags(passage),
+        }));
     }
 
     let notes: Vec<NoteView> = layout
@@ -249,6 +305,7 @@ fn article(brief: &Brief, prefix: String) -> Article {
                     wording::place(citation.span),
                     citation.sentence
                 )),
+                bytes: wording::place(citation.span),
                 source: target.is_some().then(|| note.sentence.map(source_id)).flatten(),
                 target: target.unwrap_or_else(|| format!("{prefix}columns")),
                 claims: note.claims.iter().map(|index| index + 1).collect(),
@@ -259,42 +316,21 @@ fn article(brief: &Brief, prefix: String) -> Article {
         .claims
         .iter()
         .map(|(claim, own)| {
-            let cited: Vec<usize> = own
-                .iter()
-                .filter_map(|&i| layout.notes.get(i).and_then(|note| note.sentence))
-                .collect();
+            let first = own.first().and_then(|&i| notes.get(i));
             ClaimView {
                 text: wording::legible(&claim.text),
-                keys: keys(&cited),
-                target: own
-                    .first()
-                    .and_then(|&i| notes.get(i))
+                target: first
                     .map_or_else(|| format!("{prefix}columns"), |note| note.target.clone()),
                 notes: own.iter().map(|index| index + 1).collect(),
                 extracted: claim.origin == Origin::Extracted,
-                doubt: wording::doubt(claim).map(|doubt| wording::legible(&doubt)),
+                verdict: verdict(claim.support.verdict),
+                faults: wording::faults(claim).map(|faults| wording::legible(&faults)),
+                signs: signs(claim),
             }
         })
         .collect();
 
-    let dropped: Vec<Dropped> = brief
-        .blocks
-        .iter()
-        .filter(|block| !block.kept && block.kind != BlockKind::Markup)
-        .map(|block| Dropped {
-            span: format!("{}–{}", block.span.start, block.span.end),
-            kind: wording::block_kind(block.kind),
-            reason: wording::legible(&block.reason),
-        })
-        .collect();
-    let dropped_bytes: usize = brief
-        .blocks
-        .iter()
-        .filter(|block| !block.kept && block.kind != BlockKind::Markup)
-        .map(|block| block.span.len())
-        .sum();
-    let parts = if dropped.len() == 1 { "part" } else { "parts" };
-
+    let dropped: Vec<&Block> = layout::dropped(brief).collect();
     Article {
         title: title(brief, &layout),
         path: wording::legible(wording::path_name(&source.path)),
@@ -306,14 +342,10 @@ fn article(brief: &Brief, prefix: String) -> Article {
         warnings: wording::warnings(brief).iter().map(|w| wording::prose(w)).collect(),
         summary: brief.summary.is_some(),
         claims,
-        passages,
+        rows,
         notes,
-        dropped_summary: format!(
-            "{} {parts}, {dropped_bytes} of {} bytes",
-            dropped.len(),
-            source.bytes
-        ),
-        dropped,
+        dropped: (!dropped.is_empty())
+            .then(|| format!("{} of {}", wording::dropped(&dropped), source.bytes)),
         generator: wording::legible(&brief.generator),
         sha256: wording::legible(&source.sha256),
         prefix,
@@ -357,9 +389,55 @@ fn english(unit: &Unit<'_>) -> String {
     }
 }
 
-fn unit_flags(unit: &Unit<'_>) -> Option<String> {
-    let flags = &unit.segment?.flags;
-    (!flags.is_empty()).then(|| wording::legible(&wording::flags(flags)))
+fn verdict(verdict: Verdict) -> VerdictView {
+    let class = match verdict {
+        Verdict::Supported => "supported",
+        Verdict::Partly => "partly",
+        Verdict::Unsupported => "unsupported",
+    };
+    VerdictView { class, mark: wording::verdict_mark(verdict), word: verdict.word() }
+}
+
+fn signs(claim: &Claim) -> Vec<SignView> {
+    let signs = claim.support.signs.iter().map(|sign| SignView {
+        name: sign.kind.word(),
+        verdict: verdict(sign.verdict),
+        score: sign.score.map(|score| format!("{score:.2}")),
+        detail: sign.detail.as_deref().map(wording::legible),
+    });
+    signs.collect()
+}
+
+fn dropped(blocks: &[&Block]) -> DroppedView {
+    let parts = blocks.iter().map(|block| DroppedPart {
+        place: wording::place(block.span),
+        kind: wording::block_kind(block.kind),
+        reason: wording::legible(&block.reason),
+    });
+    DroppedView { summary: wording::dropped(blocks), parts: parts.collect() }
+}
+
+fn flags(passage: &Passage<'_>) -> Vec<FlagsView> {
+    let flagged = passage.units.iter().filter_map(|unit| {
+        let flags = &unit.segment?.flags;
+        (!flags.is_empty()).then(|| FlagsView {
+            english: english(unit),
+            faults: wording::legible(&wording::flags(flags)),
+        })
+    });
+    flagged.collect()
+}
+
+/// The kinds of faults in a passage, each once.
+fn flags_summary(passage: &Passage<'_>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for flag in passage.units.iter().filter_map(|unit| unit.segment).flat_map(|s| &s.flags) {
+        let name = wording::flag_name(flag.kind);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    format!("⚠ {}", names.join("; "))
 }
 
 fn row_class(passage: &Passage<'_>) -> &'static str {
@@ -372,11 +450,10 @@ fn row_class(passage: &Passage<'_>) -> &'static str {
 }
 
 /// Headings lie below the section's own heading, which is one deeper in a page of several.
-fn tag(passage: &Passage<'_>, alone: bool) -> String {
+fn tag(passage: &Passage<'_>, alone: bool) -> &'static str {
     match (passage.is_heading(), alone) {
         (true, true) => "h3",
         (true, false) => "h4",
         (false, _) => "p",
     }
-    .to_owned()
 }

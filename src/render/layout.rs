@@ -30,6 +30,14 @@ pub(super) struct Passage<'a> {
     pub units: Vec<Unit<'a>>,
 }
 
+/// What stands on the page from top to bottom.
+pub(super) enum Row<'l, 'a> {
+    /// A part of the article.
+    Passage(&'l Passage<'a>),
+    /// Parts of the file that were dropped there; at least one.
+    Dropped(Vec<&'a Block>),
+}
+
 /// One segment with its source sentences, or a sentence that no segment translates.
 pub(super) struct Unit<'a> {
     /// The translation, if there is one.
@@ -69,6 +77,33 @@ impl<'a> Layout<'a> {
         let (notes, claims) = notes(brief, &sentence_index, &segment_of);
         Layout { passages: passages(brief, &sentence_index, &segment_of), notes, claims }
     }
+
+    /// The passages, and between them what was dropped there.
+    pub fn rows(&self, brief: &'a Brief) -> Vec<Row<'_, 'a>> {
+        let mut rows = Vec::new();
+        let mut dropped = dropped(brief).peekable();
+        for passage in &self.passages {
+            let mut sentences = passage.units.iter().flat_map(|unit| &unit.sentences);
+            let start =
+                sentences.find_map(|&index| brief.sentences.get(index)).map(|s| s.span.start);
+            let mut before = Vec::new();
+            while let Some(block) =
+                dropped.next_if(|block| start.is_none_or(|start| block.span.start < start))
+            {
+                before.push(block);
+            }
+            rows.extend((!before.is_empty()).then_some(Row::Dropped(before)));
+            rows.push(Row::Passage(passage));
+        }
+        let after: Vec<&Block> = dropped.collect();
+        rows.extend((!after.is_empty()).then_some(Row::Dropped(after)));
+        rows
+    }
+}
+
+/// What isn't part of the article, without the markup and white space between blocks.
+pub(super) fn dropped(brief: &Brief) -> impl Iterator<Item = &Block> {
+    brief.blocks.iter().filter(|block| !block.kept && block.kind != BlockKind::Markup)
 }
 
 impl<'a> Passage<'a> {

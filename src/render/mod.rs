@@ -1,9 +1,10 @@
-//! A brief to Markdown, JSON or HTML.
+//! A brief to Markdown, JSON, HTML or a terminal's text.
 
 pub mod html;
 pub mod json;
 mod layout;
 pub mod markdown;
+pub mod terminal;
 mod wording;
 
 use serde::{Deserialize, Serialize};

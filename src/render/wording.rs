@@ -3,7 +3,7 @@
 use super::Brief;
 use crate::{
     Language, Span,
-    article::BlockKind,
+    article::{Block, BlockKind},
     summarize::Claim,
     trace::Verdict,
     translate::{Flag, FlagKind},
@@ -71,17 +71,39 @@ pub(super) fn flags(found: &[Flag]) -> String {
     found.iter().map(flag).collect::<Vec<_>>().join("; ")
 }
 
-/// Why a summary sentence is to be doubted, if it is.
+/// Why a summary sentence is to be doubted, if it is, with the verdict.
 pub(super) fn doubt(claim: &Claim) -> Option<String> {
     let verdict = match claim.support.verdict {
         Verdict::Supported => return None,
         Verdict::Partly => "partly supported by what it cites",
         Verdict::Unsupported => "not supported by what it cites",
     };
-    let signs = claim.support.signs.iter().filter(|sign| sign.verdict != Verdict::Supported);
+    Some(format!("{verdict}: {}", faults(claim)?))
+}
+
+/// What is wrong with a summary sentence, if anything.
+pub(super) fn faults(claim: &Claim) -> Option<String> {
+    let support = &claim.support;
+    let signs = support.signs.iter().filter(|sign| sign.verdict != Verdict::Supported);
     let found: Vec<&str> = signs.filter_map(|sign| sign.detail.as_deref()).collect();
-    let reason = if found.is_empty() { claim.support.reason.clone() } else { found.join("; ") };
-    Some(format!("{verdict}: {reason}"))
+    let reason = if found.is_empty() { support.reason.clone() } else { found.join("; ") };
+    (support.verdict != Verdict::Supported).then_some(reason)
+}
+
+/// A verdict as a mark; its word stands beside it.
+pub(super) fn verdict_mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Supported => "✓",
+        Verdict::Partly => "◐",
+        Verdict::Unsupported => "✗",
+    }
+}
+
+/// What was dropped at one place, in a line.
+pub(super) fn dropped(blocks: &[&Block]) -> String {
+    let bytes: usize = blocks.iter().map(|block| block.span.len()).sum();
+    let parts = if blocks.len() == 1 { "part" } else { "parts" };
+    format!("{} {parts} left out, {bytes} bytes", blocks.len())
 }
 
 /// What a block is, in a word.

@@ -1,4 +1,7 @@
 //! Small briefs made by hand, for the tests of the output formats.
+#![allow(dead_code)]
+
+pub mod reports;
 
 use brief::{
     Span,
