@@ -201,6 +201,7 @@ struct NoteView {
     key: String,
     quote: String,
     english: String,
+    estimate: Option<String>,
     /// The whole place, and the bytes alone.
     place: String,
     bytes: String,
@@ -299,6 +300,7 @@ fn article(brief: &Brief, prefix: String) -> Article {
                 key: note.sentence.map(key).unwrap_or_default(),
                 quote: wording::legible(&citation.quote),
                 english: wording::legible(note.english),
+                estimate: note.estimate.map(|estimate| format!("{estimate:.2}")),
                 place: wording::legible(&format!(
                     "{}, {}, sentence {}",
                     wording::path_name(&source.path),

@@ -54,6 +54,8 @@ pub(super) struct Note<'a> {
     pub sentence: Option<usize>,
     /// The cited sentence in English; empty if it has no translation.
     pub english: &'a str,
+    /// How near the English is to the original, 0 to 1, if that was estimated.
+    pub estimate: Option<f32>,
     /// Indices of the claims that refer to it.
     pub claims: Vec<usize>,
 }
@@ -190,11 +192,16 @@ fn notes<'a>(
             let key = (citation.sentence.as_str(), citation.span);
             let note_index = *known.entry(key).or_insert_with(|| {
                 let sentence = sentence_index.get(citation.sentence.as_str()).copied();
-                let english = sentence
+                let segment = sentence
                     .and_then(|index| segment_of.get(index).copied().flatten())
-                    .and_then(|index| brief.translation.segments.get(index))
-                    .map_or("", |segment| segment.target.as_str());
-                notes.push(Note { citation, sentence, english, claims: Vec::new() });
+                    .and_then(|index| brief.translation.segments.get(index));
+                notes.push(Note {
+                    citation,
+                    sentence,
+                    english: segment.map_or("", |segment| segment.target.as_str()),
+                    estimate: segment.and_then(|segment| segment.estimate),
+                    claims: Vec::new(),
+                });
                 notes.len() - 1
             });
             if let Some(note) = notes.get_mut(note_index)

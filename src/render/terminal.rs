@@ -115,7 +115,10 @@ impl Screen {
         }
         for note in notes {
             let citation = note.citation;
-            let place = format!("{}, {}", citation.sentence, wording::place(citation.span));
+            let mut place = format!("{}, {}", citation.sentence, wording::place(citation.span));
+            if let Some(estimate) = note.estimate {
+                place.push_str(&format!(" · translation's likeness to it {estimate:.2}"));
+            }
             self.lines(SOFT, "     ", &place);
             self.lines(PLAIN, "     │ ", &citation.quote);
             let english = match note.english.trim() {

@@ -207,6 +207,7 @@ pub fn bengali() -> Brief {
         ],
     );
     brief.translation.quality = "gist".into();
+    brief.translation.segments.iter_mut().for_each(|segment| segment.estimate = Some(0.86));
     let gist = || {
         let detail = "the translation that it cites is a gist";
         signs(&[(SignKind::Translation, Verdict::Partly, detail)])
