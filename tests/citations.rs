@@ -152,8 +152,9 @@ fn claims_about_the_samples_cite_what_they_need_and_no_more() {
     let (precision, recall) = (figures.precision(), figures.recall());
     println!("samples: {} claims, precision {precision:.3}, recall {recall:.3}", figures.claims);
     assert!(figures.claims >= 60);
-    assert!(precision >= 0.95, "citation precision {precision:.3}");
-    assert!(recall >= 0.95, "citation recall {recall:.3}");
+    // 1.0 each when this was written.
+    assert!(precision >= 0.97, "citation precision {precision:.3}");
+    assert!(recall >= 0.97, "citation recall {recall:.3}");
 }
 
 /// The seeds have no English of ours. `BRIEF_SEED_BRIEFS` names a folder of what
@@ -175,4 +176,6 @@ fn so_do_claims_about_the_seeds() {
     }
     let (precision, recall) = (figures.precision(), figures.recall());
     println!("seeds: {} claims, precision {precision:.3}, recall {recall:.3}", figures.claims);
+    assert!(precision >= 0.95, "citation precision {precision:.3}");
+    assert!(recall >= 0.95, "citation recall {recall:.3}");
 }

@@ -270,10 +270,11 @@ fn reference(brief: &Brief, folder: &Path) -> Result<Option<String>> {
 fn traces_table(traces: &Traces) -> String {
     let rows = traces.articles.iter().map(|a| (a.path.as_str(), &a.figures));
     let rows: Vec<_> = rows.chain([("all", &traces.all)]).collect();
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width =
+        rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("article".len());
     let mut text = format!(
         "{:width$}  claims  supported  partly  unsupported  generated  cited  recall  precision",
-        ""
+        "article"
     );
     let scored = traces.all.rouge.is_some();
     text.push_str(if scored { "  ROUGE-1  ROUGE-2  ROUGE-L\n" } else { "\n" });
