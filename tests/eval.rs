@@ -3,9 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;
+mod render_support;
 
 use std::process::{Command, Output};
 
+use brief::{
+    article::BlockKind::Paragraph,
+    render::{Brief, json},
+    summarize::Origin,
+    trace::{Sign, SignKind, Support},
+};
+use render_support::{
+    Line, Piece, claim, german, gist_bengali, supported, translated, with_summary,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -196,4 +206,154 @@ fn without_a_model_it_is_exit_3() {
     let desk = Desk::new();
     let (code, out, err) = desk.eval(&["--source", "de.txt", "--from", "de", "--model", "none"]);
     assert_eq!((code, out.as_str()), (3, ""), "{err}");
+}
+
+/// A brief whose claims cite what they need, more than that, and the wrong thing.
+fn bridge() -> Brief {
+    let line = |german, english| Line(german, english, vec![]);
+    let paragraph = vec![
+        line(
+            "Ab dem 13. September ist die Brücke gesperrt.",
+            "From September 13 the bridge is closed.",
+        ),
+        line("Täglich sind 3.000 Fahrzeuge betroffen.", "Every day 3,000 vehicles are affected."),
+        line("Die Busse fahren weiter.", "The buses keep running."),
+    ];
+    let brief = translated("artikel/brücke.txt", "de", &[Piece::Kept(Paragraph, paragraph)]);
+    let refused =
+        || Support::weigh(vec![Sign::found(SignKind::Numbers, vec!["5,000 is not there".into()])]);
+    let claims = [
+        (
+            "The bridge is closed from September 13, and 3,000 vehicles are affected every day.",
+            &[1, 2][..],
+            Origin::Generated,
+            supported(),
+        ),
+        ("The buses keep running.", &[1, 3], Origin::Extracted, supported()),
+        ("Every day 5,000 vehicles are affected.", &[2], Origin::Generated, refused()),
+    ];
+    let claims = claims
+        .map(|(text, cited, origin, support)| claim(&brief, text, cited, origin, support))
+        .to_vec();
+    with_summary(brief, claims)
+}
+
+/// A desk with these briefs in `briefs/`.
+fn desk_with(briefs: &[(&str, Brief)]) -> Desk {
+    let desk = Desk::new();
+    std::fs::create_dir_all(desk.0.path().join("briefs/deeper")).unwrap();
+    std::fs::create_dir(desk.0.path().join("summaries")).unwrap();
+    for (name, brief) in briefs {
+        desk.file(&format!("briefs/{name}"), json::render(brief));
+    }
+    desk
+}
+
+fn traces(desk: &Desk, arguments: &[&str]) -> Value {
+    let (code, out, err) =
+        desk.brief(&[&["eval", "trace", "briefs", "--json"], arguments].concat());
+    assert_eq!((code, err.as_str()), (0, ""));
+    serde_json::from_str(&out).unwrap()
+}
+
+fn near(value: &Value, expected: f64) {
+    let found = value.as_f64().unwrap();
+    assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+}
+
+#[test]
+fn a_citation_counts_if_the_claim_needs_it_or_it_supports_it_alone() {
+    let found = traces(&desk_with(&[("a.json", bridge())]), &[]);
+    let article = &found["articles"][0];
+    assert_eq!(article["path"], "artikel/brücke.txt");
+    assert_eq!(article["claims"], 3);
+    for (name, share) in [
+        ("supported", 2.0 / 3.0),
+        ("partly", 0.0),
+        ("unsupported", 1.0 / 3.0),
+        ("generated", 2.0 / 3.0),
+        ("extracted", 1.0 / 3.0),
+        ("citations_per_claim", 5.0 / 3.0),
+        // 5,000 is not in what that claim cites.
+        ("citation_recall", 2.0 / 3.0),
+        // Both of the first claim, one of the second, not the third's.
+        ("citation_precision", 3.0 / 5.0),
+    ] {
+        near(&article[name], share);
+        near(&found["all"][name], share);
+    }
+    assert!(article.get("rouge").is_none());
+}
+
+#[test]
+fn sentences_of_one_translated_segment_are_needed_together() {
+    let brief = gist_bengali();
+    let text = "It rained heavily in Dhaka on Monday, and many roads are under water.";
+    let claims = vec![claim(&brief, text, &[2, 3], Origin::Generated, supported())];
+    let found = traces(&desk_with(&[("a.json", with_summary(brief, claims))]), &[]);
+    near(&found["all"]["citations_per_claim"], 2.0);
+    near(&found["all"]["citation_recall"], 1.0);
+    near(&found["all"]["citation_precision"], 1.0);
+}
+
+#[test]
+fn all_claims_count_alike_and_briefs_without_a_summary_are_named() {
+    let desk = desk_with(&[
+        ("a.json", bridge()),
+        ("deeper/b.json", german()),
+        ("deeper/c.json", gist_bengali()),
+    ]);
+    desk.file("briefs/notes.txt", "not a brief");
+    let found = traces(&desk, &[]);
+    assert_eq!(found["articles"].as_array().unwrap().len(), 2);
+    assert_eq!(found["all"]["claims"], 6);
+    near(&found["all"]["generated"], 4.0 / 6.0);
+    assert_eq!(found["without_summary"], serde_json::json!(["খবর.html"]));
+}
+
+#[test]
+fn a_summary_like_its_reference_has_rouge_1_and_marks_of_citation_do_not_count() {
+    let mut other = german();
+    other.source.path = "unreferenced.txt".into();
+    let desk = desk_with(&[("a.json", bridge()), ("b.json", other)]);
+    let claims = bridge().summary.unwrap().claims;
+    let reference: String = claims.iter().map(|c| format!("{} [1][12]\n", c.text)).collect();
+    desk.file("summaries/brücke.summary.txt", reference);
+    let found = traces(&desk, &["--references", "summaries"]);
+    for name in ["rouge1", "rouge2", "rougeL"] {
+        near(&found["articles"][0]["rouge"][name]["f1"], 1.0);
+        near(&found["all"]["rouge"][name]["f1"], 1.0);
+    }
+    assert!(found["articles"][1].get("rouge").is_none());
+}
+
+#[test]
+fn the_table_of_traces_has_a_row_an_article() {
+    let desk = desk_with(&[("a.json", bridge()), ("c.json", gist_bengali())]);
+    desk.file("summaries/brücke.summary.txt", "The bridge is closed. [1]\n");
+    let arguments = ["eval", "trace", "briefs", "--references", "summaries"];
+    let (code, out, err) = desk.brief(&arguments);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn folders_that_cannot_be_traced_are_named() {
+    let desk = desk_with(&[("a.json", bridge())]);
+    for folder in ["empty", "unsummarized", "unsound"] {
+        std::fs::create_dir(desk.0.path().join(folder)).unwrap();
+    }
+    desk.file("unsummarized/c.json", json::render(&gist_bengali()));
+    desk.file("unsound/d.json", "{\"schema\": \"brief/1\"}");
+    for (arguments, named) in [
+        (&["missing"][..], "missing: cannot read"),
+        (&["empty"], "empty: the folder holds no brief with a summary"),
+        (&["unsummarized"], "unsummarized: the folder holds no brief with a summary"),
+        (&["unsound"], "unsound/d.json: doesn't follow"),
+        (&["briefs", "--references", "summaries"], "summaries: the folder holds no reference"),
+    ] {
+        let (code, out, err) = desk.brief(&[&["eval", "trace"], arguments].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains(named), "{err}");
+    }
 }

@@ -79,7 +79,7 @@ pub fn inputs(paths: &[PathBuf], skip: Option<&Path>) -> Vec<Result<Input>> {
         if path.as_os_str() == "-" {
             found.push(Ok(Input::Stdin));
         } else if path.is_dir() {
-            let files = walk(path, skip.as_deref());
+            let files = walk(path, skip.as_deref(), &ENDINGS);
             if files.is_empty() {
                 found.push(Err(Error::Article {
                     path: path.display().to_string(),
@@ -110,7 +110,9 @@ pub fn inputs(paths: &[PathBuf], skip: Option<&Path>) -> Vec<Result<Input>> {
     found
 }
 
-fn walk(folder: &Path, skip: Option<&Path>) -> Vec<Result<PathBuf>> {
+/// The files below `folder` whose names end in one of `endings`, by name, without hidden ones and
+/// those below `skip`.
+pub(crate) fn walk(folder: &Path, skip: Option<&Path>, endings: &[&str]) -> Vec<Result<PathBuf>> {
     walkdir::WalkDir::new(folder)
         .sort_by_file_name()
         .into_iter()
@@ -123,13 +125,13 @@ fn walk(folder: &Path, skip: Option<&Path>) -> Vec<Result<PathBuf>> {
         })
         .filter_map(|entry| match entry {
             Ok(entry) => {
-                let article = entry.file_type().is_file()
+                let wanted = entry.file_type().is_file()
                     && entry
                         .path()
                         .extension()
                         .and_then(|e| e.to_str())
-                        .is_some_and(|e| ENDINGS.contains(&e.to_lowercase().as_str()));
-                article.then(|| Ok(entry.into_path()))
+                        .is_some_and(|e| endings.contains(&e.to_lowercase().as_str()));
+                wanted.then(|| Ok(entry.into_path()))
             }
             Err(e) => {
                 let path = e.path().unwrap_or(folder).to_owned();

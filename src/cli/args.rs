@@ -74,7 +74,7 @@ pub enum Command {
     /// Check briefs again, against the files that they were made from
     #[command(after_long_help = VERIFY)]
     Verify(Verify),
-    /// Score translations against references
+    /// Score translations against references, and summaries by their citations
     Eval(Eval),
     /// List, fetch, check and remove models
     Models(Models),
@@ -254,6 +254,9 @@ pub enum EvalCommand {
     /// chrF, BLEU and TER of translated lines, as sacrebleu computes them
     #[command(after_long_help = EVAL_TRANSLATION)]
     Translation(Box<EvalTranslation>),
+    /// How well the summaries of finished briefs are traced: verdicts, citation recall and precision
+    #[command(after_long_help = EVAL_TRACE)]
+    Trace(EvalTrace),
 }
 
 /// `brief eval translation`.
@@ -290,6 +293,31 @@ Examples:
 
 More is better for chrF and BLEU (0 to 100), less for TER (edits in 100 words). The scores are \
 those of sacrebleu 2.6 with its defaults; a signature tells each metric's settings.";
+
+/// `brief eval trace`.
+#[derive(Debug, Args)]
+pub struct EvalTrace {
+    /// What `brief summarize --format json -o FOLDER` wrote
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Folder with a summary by hand of each article: ARTICLE.summary.txt for ARTICLE.txt
+    #[arg(long, value_name = "FOLDER")]
+    pub references: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const EVAL_TRACE: &str = "\
+Examples:
+  brief eval trace briefs/
+  brief eval trace briefs/ --references tests/samples --json
+
+Supported, partly and unsupported are the verdicts in the briefs. Citation recall and precision \
+follow the ALCE benchmark, with the checks that need no model as the judge: recall is the share of \
+claims that what they cite supports; precision is the share of citations that support a claim \
+alone, or that it needs. ROUGE is Google's, without stemming; citation marks like [3] in a \
+reference don't count.";
 
 /// `brief models`.
 #[derive(Debug, Args)]

@@ -1,19 +1,26 @@
 //! `brief eval`.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::{
     Exit,
-    args::{Common, Eval, EvalCommand, EvalTranslation},
+    args::{Common, Eval, EvalCommand, EvalTrace, EvalTranslation},
     jobs::{print, source_lines, target_line},
     plan::{Plan, plan},
     progress::Screen,
+    verify,
 };
 use crate::{
     batch::{self, Destination, Input},
     error::{Error, Result},
-    eval::{self, Score},
+    eval::{
+        self, Rouge, Score,
+        trace::{Counts, Figures},
+    },
     pipeline::Pipeline,
+    render::Brief,
 };
 
 /// Runs `brief eval`.
@@ -23,6 +30,7 @@ use crate::{
 pub fn run(args: Eval) -> Result<Exit> {
     match args.command {
         EvalCommand::Translation(args) => translation(*args),
+        EvalCommand::Trace(args) => trace(&args),
     }
 }
 
@@ -173,6 +181,124 @@ fn table(report: &Report) -> String {
         if let Some(verbose) = verbose_score {
             text.push_str(&format!("\n{name}: {verbose}\n"));
         }
+    }
+    text
+}
+
+/// What `brief eval trace --json` prints.
+#[derive(Serialize)]
+struct Traces {
+    /// Those with a summary.
+    articles: Vec<Traced>,
+    /// All claims together; ROUGE is the mean of the articles that have one.
+    all: Figures,
+    /// Paths of the articles whose briefs have no summary.
+    without_summary: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Traced {
+    /// The article.
+    path: String,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+fn trace(args: &EvalTrace) -> Result<Exit> {
+    let (briefs, unsummarized): (Vec<Brief>, Vec<Brief>) =
+        briefs_below(&args.folder)?.into_iter().partition(|brief| brief.summary.is_some());
+    if briefs.is_empty() {
+        return Err(Error::Article {
+            path: args.folder.display().to_string(),
+            reason: "the folder holds no brief with a summary".into(),
+            hint: "name a folder that `brief summarize --format json -o` wrote",
+        });
+    }
+    let mut counts = Counts::default();
+    let mut rouges: Vec<Rouge> = Vec::new();
+    let mut articles = Vec::new();
+    for brief in &briefs {
+        let reference = match &args.references {
+            Some(folder) => reference(brief, folder)?,
+            None => None,
+        };
+        let rouge = reference.and_then(|text| eval::trace::summary_rouge(brief, &text));
+        let found = Counts::of(brief)?;
+        counts = counts + found;
+        rouges.extend(rouge);
+        articles.push(Traced { path: brief.source.path.clone(), figures: found.figures(rouge) });
+    }
+    if let Some(folder) = args.references.as_ref().filter(|_| rouges.is_empty()) {
+        return Err(Error::Article {
+            path: folder.display().to_string(),
+            reason: "the folder holds no reference summary of any of the articles".into(),
+            hint: "name the summary of ARTICLE.txt ARTICLE.summary.txt",
+        });
+    }
+    let all = counts.figures(eval::trace::mean_rouge(&rouges));
+    let without_summary = unsummarized.into_iter().map(|brief| brief.source.path).collect();
+    let traces = Traces { articles, all, without_summary };
+    print(&match args.json {
+        true => format!("{}\n", serde_json::json!(traces)),
+        false => traces_table(&traces),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The briefs in the JSON files below a folder.
+fn briefs_below(folder: &Path) -> Result<Vec<Brief>> {
+    let mut briefs = Vec::new();
+    for file in batch::walk(folder, None, &["json"]) {
+        briefs.extend(verify::read(&file?)?);
+    }
+    Ok(briefs)
+}
+
+/// The summary by hand of a brief's article, if the folder has one.
+fn reference(brief: &Brief, folder: &Path) -> Result<Option<String>> {
+    let Some(stem) = Path::new(&brief.source.path).file_stem() else { return Ok(None) };
+    let mut name = stem.to_owned();
+    name.push(".summary.txt");
+    let path = folder.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(path, "cannot read the reference summary", e)),
+    }
+}
+
+fn traces_table(traces: &Traces) -> String {
+    let rows = traces.articles.iter().map(|a| (a.path.as_str(), &a.figures));
+    let rows: Vec<_> = rows.chain([("all", &traces.all)]).collect();
+    let width =
+        rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("article".len());
+    let mut text = format!(
+        "{:width$}  claims  supported  partly  unsupported  generated  cited  recall  precision",
+        "article"
+    );
+    let scored = traces.all.rouge.is_some();
+    text.push_str(if scored { "  ROUGE-1  ROUGE-2  ROUGE-L\n" } else { "\n" });
+    for (name, f) in rows {
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        text.push_str(&format!(
+            "{name:width$}  {:>6}  {:>9}  {:>6}  {:>11}  {:>9}  {:>5.1}  {:>6}  {:>9}",
+            f.claims,
+            percent(f.supported),
+            percent(f.partly),
+            percent(f.unsupported),
+            percent(f.generated),
+            f.citations_per_claim,
+            percent(f.citation_recall),
+            percent(f.citation_precision),
+        ));
+        let shares = f.rouge.map(|r| [r.rouge1.f1, r.rouge2.f1, r.rouge_l.f1]);
+        for share in shares.into_iter().flatten() {
+            text.push_str(&format!("  {share:>7.3}"));
+        }
+        text.push('\n');
+    }
+    for path in &traces.without_summary {
+        text.push_str(&format!("\n{path}: no summary\n"));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! Scores against references: chrF, BLEU and TER of translations, as sacrebleu 2.6 computes them
-//! with its defaults, and ROUGE of summaries, as Google's `rouge_score` computes it.
+//! with its defaults, ROUGE of summaries, as Google's `rouge_score` computes it, and how well the
+//! claims of briefs are traced.
 //!
 //! ```
 //! use brief::eval;
@@ -13,6 +14,7 @@ mod ngrams;
 pub mod rouge;
 pub mod ter;
 mod tokenize;
+pub mod trace;
 
 use std::{iter::Sum, ops::Add};
 

@@ -15,6 +15,7 @@ use crate::{
     trace::{
         Support, Verdict,
         check::{Checker, Judge},
+        cite,
         support::{self, Evidence},
     },
     translate::{self, Progress, Segment},
@@ -355,7 +356,7 @@ impl Summarizer<'_> {
         text: &str,
         proposed: &[usize],
     ) -> Result<Draft> {
-        let cited = support::select_citations(text, evidence, proposed, MAX_CITATIONS);
+        let cited = cite::select_citations(text, evidence, proposed, MAX_CITATIONS);
         let chosen: Vec<Evidence<'_>> =
             cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
         let mut support = self.checker.check(text, &chosen)?;

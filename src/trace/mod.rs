@@ -1,6 +1,7 @@
 //! Is a summary sentence supported by what it cites?
 
 pub mod check;
+pub mod cite;
 mod english;
 pub mod facts;
 mod signs;

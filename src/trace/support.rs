@@ -1,11 +1,10 @@
-//! Scores a claim against the sentences that it cites, chooses citations, and ranks sentences for
-//! extraction. No model: words, numbers, dates, names and negations.
+//! Scores a claim against the sentences that it cites, and ranks sentences for extraction. No model:
+//! words, numbers, dates, names and negations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Sign, SignKind, Verdict,
-    english::{self, Kind},
+    Sign, SignKind, Verdict, cite,
     facts::{self, Tongue},
     signs::{self, Text},
 };
@@ -15,8 +14,6 @@ use crate::translate::names;
 const LEAST_COVERAGE: f32 = 0.35;
 /// Coverage from which a claim is what its citations say.
 const FULL_COVERAGE: f32 = 0.7;
-/// Share of a claim's weight that a further citation must add.
-const LEAST_GAIN: f32 = 0.12;
 
 /// One sentence that a claim may cite.
 #[derive(Debug, Clone)]
@@ -174,71 +171,6 @@ fn causes(text: &str) -> Option<&'static str> {
     found.copied()
 }
 
-/// The smallest set of sentences, at most `max`, that covers what the claim says, in reading
-/// order. `proposed` counts a little more than the rest; what adds nothing is left out.
-#[must_use]
-pub fn select_citations(
-    claim: &str,
-    all: &[Evidence<'_>],
-    proposed: &[usize],
-    max: usize,
-) -> Vec<usize> {
-    let sentences: Vec<BTreeSet<String>> =
-        all.iter().map(|e| Text::read([e.target]).concepts()).collect();
-    let idf = idf(&sentences);
-    // What a claim says, and how much each part tells where it comes from.
-    let mut weights: BTreeMap<String, f32> = BTreeMap::new();
-    for token in english::tokens(claim) {
-        let weight = match &token.kind {
-            Kind::Function => continue,
-            Kind::Content => idf.get(&token.concept).copied().unwrap_or(0.0),
-            Kind::Name => idf.get(&token.concept).copied().unwrap_or(0.0) + 0.5,
-            Kind::Time(_) => 2.0,
-            Kind::Number(_) => 4.0,
-        };
-        weights.insert(token.concept, weight);
-    }
-    let total: f32 = weights.values().sum();
-    let has: Vec<BTreeSet<&String>> = sentences
-        .iter()
-        .map(|concepts| weights.keys().filter(|k| signs::is_covered(k, concepts)).collect())
-        .collect();
-    let mut chosen: Vec<usize> = Vec::new();
-    let mut covered: BTreeSet<&String> = BTreeSet::new();
-    while chosen.len() < max {
-        let gain = |i: usize| -> f32 {
-            let new: f32 = has
-                .get(i)
-                .into_iter()
-                .flatten()
-                .filter(|k| !covered.contains(*k))
-                .filter_map(|k| weights.get(*k))
-                .sum();
-            // A sentence that says the claim and little else is the better witness.
-            let size = sentences.get(i).map_or(1, BTreeSet::len).max(1) as f32;
-            let trust = if proposed.contains(&i) { 1.15 } else { 1.0 };
-            let flagged = if all.get(i).is_some_and(|e| e.flagged) { 0.8 } else { 1.0 };
-            new * trust * flagged * (1.0 + 1.0 / size)
-        };
-        let best = (0..all.len()).filter(|i| !chosen.contains(i)).map(|i| (i, gain(i))).fold(
-            None,
-            |best: Option<(usize, f32)>, (i, g)| match best {
-                Some((_, highest)) if highest >= g => best,
-                _ => Some((i, g)),
-            },
-        );
-        let Some((i, g)) = best else { break };
-        let least = if chosen.is_empty() { f32::EPSILON } else { LEAST_GAIN * total };
-        if g < least {
-            break;
-        }
-        covered.extend(has.get(i).into_iter().flatten().copied());
-        chosen.push(i);
-    }
-    chosen.sort_unstable();
-    chosen
-}
-
 /// Sentences in the order in which they should be taken over as a summary: those that say what
 /// the article is about (TF-IDF centroid) and stand early come first; flagged ones last. Titles
 /// are left out.
@@ -246,7 +178,7 @@ pub fn select_citations(
 pub fn rank_extractive(all: &[Evidence<'_>], titles: &[bool]) -> Vec<usize> {
     let sentences: Vec<BTreeSet<String>> =
         all.iter().map(|e| Text::read([e.target]).content()).collect();
-    let idf = idf(&sentences);
+    let idf = cite::idf(&sentences);
     let mut frequency: BTreeMap<&String, f32> = BTreeMap::new();
     for s in sentences.iter().flatten() {
         *frequency.entry(s).or_default() += 1.0;
@@ -273,15 +205,6 @@ pub fn rank_extractive(all: &[Evidence<'_>], titles: &[bool]) -> Vec<usize> {
         .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     ranked.into_iter().map(|(i, _)| i).collect()
-}
-
-fn idf(sentences: &[BTreeSet<String>]) -> BTreeMap<String, f32> {
-    let mut count: BTreeMap<String, f32> = BTreeMap::new();
-    for s in sentences.iter().flatten() {
-        *count.entry(s.clone()).or_default() += 1.0;
-    }
-    let n = sentences.len() as f32;
-    count.into_iter().map(|(s, c)| (s, (1.0 + n / c).ln())).collect()
 }
 
 #[cfg(test)]
@@ -353,19 +276,6 @@ mod tests {
         assert_eq!(verdict("About 20,000 soldiers died.", &[mistranslated]), Verdict::Unsupported);
         let misnamed = ("Trump met Kim in Beijing.", "Putin traf Kim in Peking.");
         assert_eq!(verdict("Trump met Kim in Beijing.", &[misnamed]), Verdict::Unsupported);
-    }
-
-    #[test]
-    fn citations_are_those_that_the_claim_needs() {
-        let all: Vec<Evidence<'_>> =
-            [MEETING, LOSSES, DENIAL].iter().map(|(t, s)| evidence(t, s)).collect();
-        let select = |claim: &str, proposed: &[usize]| select_citations(claim, &all, proposed, 3);
-        assert_eq!(select("About 2,000 North Korean soldiers died in battle.", &[0, 2]), [1]);
-        assert_eq!(
-            select("Putin met Kim in Beijing, and 2,000 North Korean soldiers have died.", &[0]),
-            [0, 1]
-        );
-        assert_eq!(select("The ministry did not confirm the report.", &[]), [2]);
     }
 
     #[test]
