@@ -106,8 +106,8 @@ fn judge(
     let evidence: Vec<_> = materials.iter().map(Material::evidence).collect();
     let material_at = |place: &Place| -> usize {
         let offset = place.offset(file);
-        let holds = |s: &&Sentence| s.span.start <= offset && offset < s.span.end;
-        let found = materials.iter().position(|m| m.sentences.iter().any(|s| holds(&s)));
+        let holds = |s: &Sentence| s.span.start <= offset && offset < s.span.end;
+        let found = materials.iter().position(|m| m.sentences.iter().any(|s| holds(s)));
         found.unwrap_or_else(|| panic!("{}: no sentence at byte {offset}", article.file))
     };
     for Label { claim, cites } in &article.claims {
