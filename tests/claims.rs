@@ -1,5 +1,6 @@
 //! How well the support checks tell true claims from spoilt ones, on labelled pairs of our own:
-//! `tests/claims/*.dev.json` is what the checks were developed on, `*.held.json` was kept apart.
+//! `tests/claims/*.dev.json` is what the checks were developed on, `*.held.json` was kept apart,
+//! `*.final.json` was written afterwards and has only ever been counted.
 //! `cargo test --test claims -- --nocapture` prints the table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
@@ -121,6 +122,22 @@ fn so_are_claims_that_the_checks_were_not_developed_on() {
         ("citation", 0.88),
     ];
     holds("held", &floors, 0.225);
+}
+
+#[test]
+fn so_are_claims_that_were_never_looked_at() {
+    let floors = [
+        ("number", 0.74),
+        ("unit", 0.83),
+        ("date", 0.94),
+        ("name", 0.61),
+        ("negation", 0.55),
+        ("role", 0.43),
+        ("hedge", 0.86),
+        ("cause", 0.79),
+        ("citation", 0.99),
+    ];
+    holds("final", &floors, 0.16);
 }
 
 #[test]
