@@ -195,8 +195,8 @@ impl Pipeline {
         Ok(brief)
     }
 
-    /// Texts → a translation with one segment each, in order. An empty text gives an empty segment. `connected` texts
-    /// are read one after the other, up to an empty one.
+    /// Texts → a translation with one segment each, in order. An empty text gives an empty segment.
+    /// `connected` texts are read one after the other, up to an empty one.
     ///
     /// # Errors
     /// As [`Pipeline::translate`].

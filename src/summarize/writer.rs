@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     trace::{
         Support, Verdict,
-        check::{Checker, Judge},
+        check::{self, Checker},
         cite,
         support::{self, Evidence},
     },
@@ -360,11 +360,10 @@ impl Summarizer<'_> {
         let chosen: Vec<Evidence<'_>> =
             cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
         let mut support = self.checker.check(text, &chosen)?;
-        if let (Some(levels), true) = (self.judge, support.verdict != Verdict::Unsupported) {
+        if let Some(levels) = self.judge {
             let (prompts, style) = (self.prompts, self.style);
             let mut judge = Asked { engine: self.engine, prompts, style, levels };
-            support.signs.extend(judge.signs(text, &chosen)?);
-            support = Support::weigh(support.signs);
+            support = check::consult(support, &mut judge, text, &chosen)?;
         }
         Ok(Draft { text: text.to_owned(), support, cited })
     }

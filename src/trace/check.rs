@@ -1,7 +1,7 @@
 //! Brings the signs together: the rules', and those of models that judge meaning.
 
 use super::{
-    Sign, Support,
+    Sign, Support, Verdict,
     support::{self, Evidence, Trust},
 };
 use crate::error::Result;
@@ -30,14 +30,27 @@ impl Checker<'_> {
     /// # Errors
     /// A judge's.
     pub fn check(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Support> {
-        let mut signs = support::signs(claim, cited, self.trust);
-        // What a rule refuses needs no model's judgement.
-        let refused = Support::weigh(signs.clone()).verdict == super::Verdict::Unsupported;
-        if !refused {
-            for judge in &mut self.judges {
-                signs.extend(judge.signs(claim, cited)?);
-            }
+        let mut support = Support::weigh(support::signs(claim, cited, self.trust));
+        for judge in &mut self.judges {
+            support = consult(support, &mut **judge, claim, cited)?;
         }
-        Ok(Support::weigh(signs))
+        Ok(support)
     }
+}
+
+/// Adds a judge's signs. What is refused already needs no model's judgement.
+///
+/// # Errors
+/// The judge's.
+pub fn consult(
+    mut support: Support,
+    judge: &mut dyn Judge,
+    claim: &str,
+    cited: &[Evidence<'_>],
+) -> Result<Support> {
+    if support.verdict == Verdict::Unsupported {
+        return Ok(support);
+    }
+    support.signs.extend(judge.signs(claim, cited)?);
+    Ok(Support::weigh(support.signs))
 }
