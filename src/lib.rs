@@ -24,6 +24,7 @@ pub mod article;
 pub mod batch;
 mod calendar;
 pub mod cli;
+pub mod digest;
 pub mod engine;
 pub mod error;
 pub mod eval;

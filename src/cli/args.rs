@@ -11,6 +11,8 @@ Examples:
   brief summarize article.txt                     a short summary with its sources, on the screen
   brief summarize articles/ -o briefs/ --format html
                                                   a page for every article of a folder
+  brief summarize articles/ --digest              what all of them tell together, and where they
+                                                  disagree
   brief translate article.html -o article.md      the whole article in English
   brief translate --format json a.txt -o a.json   ... as data; then, without translating again:
   brief summarize a.json
@@ -157,6 +159,9 @@ pub struct Summarize {
     /// over a sentence of the article in its place
     #[arg(long, env = "BRIEF_STRICT", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0, default_missing_value = "true")]
     pub strict: Option<bool>,
+    /// One brief over all articles: what several tell, where they disagree, what each tells alone
+    #[arg(long)]
+    pub digest: bool,
     /// What translate and summarize have in common.
     #[command(flatten)]
     pub common: Common,

@@ -1,6 +1,6 @@
 //! `brief translate` and `brief summarize`.
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use super::{
     Exit,
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Language, article,
     batch::{self, Destination, Input},
+    digest,
     error::{Error, Result},
     pipeline::{Observer, Pipeline},
     render::{self, Brief, Format},
@@ -21,6 +22,8 @@ use crate::{
 enum Job {
     Translate,
     Summarize,
+    /// Summarise, and put together what the articles tell.
+    Digest,
 }
 
 /// Runs `brief translate`.
@@ -46,7 +49,7 @@ pub fn summarize(args: Summarize) -> Result<Exit> {
     }
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);
-    run(&plan, Job::Summarize)
+    run(&plan, if args.digest { Job::Digest } else { Job::Summarize })
 }
 
 fn run(plan: &Plan, job: Job) -> Result<Exit> {
@@ -63,20 +66,27 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
             }
         }
     }
-    let destination = plan.destination(inputs.len());
+    let destination = match job {
+        Job::Digest => one_file(plan.out.as_deref(), "--digest")?,
+        _ => plan.destination(inputs.len()),
+    };
     if !inputs.is_empty() {
         batch::prepare(&destination)?;
     }
     let outputs = match &destination {
         Destination::Folder(folder) => batch::output_paths(&inputs, folder, ending(plan.format)),
-        Destination::File(path) => vec![path.clone()],
-        Destination::Stdout => Vec::new(),
+        Destination::File(path) if job != Job::Digest => vec![path.clone()],
+        _ => Vec::new(),
     };
     let options = article::Options {
         from: plan.settings.from.clone(),
         repeated_across_files: batch::shared_lines(&inputs),
     };
     let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    if job == Job::Digest {
+        // Without it all the work before would be in vain.
+        pipeline.embedder(&mut screen)?;
+    }
     let mut pages = Vec::new();
     let (mut done, mut flagged, mut without_model) = (0, 0, 0);
     for (i, input) in inputs.iter().enumerate() {
@@ -85,8 +95,9 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
             flagged += briefs.iter().filter(|b| has_flags(b)).count();
             match outputs.get(i) {
                 Some(path) => batch::write(path, &render::render_many(&briefs, plan.format)),
-                // One page holds all articles; the other formats are written as they come.
-                None if plan.format == Format::Html => {
+                // One page holds all articles, as a digest does; the other formats are written as
+                // they come.
+                None if job == Job::Digest || plan.format == Format::Html => {
                     pages.extend(briefs);
                     Ok(())
                 }
@@ -126,7 +137,13 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
         }
     }
     if !pages.is_empty() {
-        print(&render::render_many(&pages, Format::Html))?;
+        let text = if job == Job::Digest {
+            let digest = digest::digest(&pages, pipeline.embedder(&mut screen)?)?;
+            render::digest::render(&digest, plan.format)
+        } else {
+            render::render_many(&pages, Format::Html)
+        };
+        write_one(&destination, &text)?;
     }
     screen.close();
     if inputs.len() + failed > 1 {
@@ -150,18 +167,21 @@ fn one(
     screen: &mut dyn Observer,
 ) -> Result<Vec<Brief>> {
     let bytes = input.read()?;
-    if job == Job::Summarize && render::json::is_brief(&bytes) {
+    if job != Job::Translate && render::json::is_brief(&bytes) {
         let text = String::from_utf8_lossy(&bytes);
         return render::json::parse_all(&input.name(), &text)?
             .into_iter()
-            .map(|brief| pipeline.summarize_brief(brief, screen))
+            .map(|brief| match &brief.summary {
+                Some(_) if job == Job::Digest => Ok(brief),
+                _ => pipeline.summarize_brief(brief, screen),
+            })
             .collect();
     }
     let source = article::read::from_bytes(&input.name(), bytes)?;
     let article = article::prepare(source, options)?;
     let brief = match job {
         Job::Translate => pipeline.translate(article, screen)?,
-        Job::Summarize => pipeline.summarize(article, screen)?,
+        Job::Summarize | Job::Digest => pipeline.summarize(article, screen)?,
     };
     Ok(vec![brief])
 }
@@ -175,14 +195,7 @@ fn has_flags(brief: &Brief) -> bool {
 fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
     let mut screen = Screen::new(plan.loudness, plan.paths.len());
     // All lines go to one place, in order, from however many files.
-    let destination = match &plan.out {
-        Some(path) if path.is_dir() => {
-            return Err(Error::Usage {
-                reason: format!("-o {} is a folder; --lines writes one file", path.display()),
-            });
-        }
-        out => Destination::of(out.as_deref(), false),
-    };
+    let destination = one_file(plan.out.as_deref(), "--lines")?;
     batch::prepare(&destination)?;
     let mut pipeline = Pipeline::new(plan.settings.clone())?;
     let mut out = String::new();
@@ -201,11 +214,25 @@ fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
         screen.end();
     }
     screen.close();
-    match destination {
-        Destination::Stdout => print(&out)?,
-        Destination::File(path) | Destination::Folder(path) => batch::write(&path, &out)?,
-    }
+    write_one(&destination, &out)?;
     Ok(Exit::Done)
+}
+
+/// Where the one output of an option goes that takes several inputs together.
+fn one_file(out: Option<&Path>, option: &str) -> Result<Destination> {
+    match out {
+        Some(path) if path.is_dir() => Err(Error::Usage {
+            reason: format!("-o {} is a folder; {option} writes one file", path.display()),
+        }),
+        out => Ok(Destination::of(out, false)),
+    }
+}
+
+fn write_one(destination: &Destination, text: &str) -> Result<()> {
+    match destination {
+        Destination::Stdout => print(text),
+        Destination::File(path) | Destination::Folder(path) => batch::write(path, text),
+    }
 }
 
 /// The lines of a file to translate, and their language: `from`, or the one that they are in.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const TEMPLATE: &str = include_str!("page.html.jinja");
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Renders one brief.
@@ -80,7 +80,7 @@ fn target_rules(articles: &[Article]) -> String {
 }
 
 /// `sha256-…` as a content security policy names an inline element's content.
-fn policy_hash(content: &str) -> String {
+pub(super) fn policy_hash(content: &str) -> String {
     let digest = Sha256::digest(content.as_bytes());
     format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(digest))
 }
@@ -326,7 +326,7 @@ fn article(brief: &Brief, prefix: String) -> Article {
                 notes: own.iter().map(|index| index + 1).collect(),
                 extracted: claim.origin == Origin::Extracted,
                 verdict: verdict(claim.support.verdict),
-                faults: wording::faults(claim).map(|faults| wording::legible(&faults)),
+                faults: wording::faults(&claim.support).map(|faults| wording::legible(&faults)),
                 signs: signs(claim),
             }
         })

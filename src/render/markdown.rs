@@ -92,7 +92,7 @@ impl<'a> Page<'a> {
         if claim.origin == Origin::Extracted {
             line.push_str(" *(sentence taken from the article)*");
         }
-        if let Some(doubt) = wording::doubt(claim) {
+        if let Some(doubt) = wording::doubt(&claim.support) {
             line.push_str(&self.flag_mark(escape(&doubt)));
         }
         self.body.push_str(&line);
@@ -192,7 +192,7 @@ fn passage_is_empty(passage: &Passage<'_>) -> bool {
 
 /// Text of the program's own, in which `code` is marked with backticks. The rest is escaped, since
 /// a warning may name a model or a path that the user gave.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let parts = wording::prose(text);
     let shown = parts.iter().enumerate().map(|(index, part)| match index % 2 {
         0 => escape_inner(part),
@@ -202,7 +202,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Text as a code span, whatever it holds.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = wording::legible(text);
     if text.is_empty() {
         return String::new();
@@ -218,7 +218,7 @@ fn code(text: &str) -> String {
 /// footnotes, tables, mathematics, HTML, headings, lists, rules or definitions, in CommonMark and
 /// its usual extensions. What a reader would make a link by itself (`https://…`, `www.…`, `a@b`)
 /// becomes code.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = escape_inner(&wording::legible(text));
     if out.ends_with('!') {
         // A footnote's mark right behind would make it `![`, an image.

@@ -1,5 +1,6 @@
 //! A brief to Markdown, JSON, HTML or a terminal's text.
 
+pub mod digest;
 pub mod html;
 pub mod json;
 mod layout;

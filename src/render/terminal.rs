@@ -98,7 +98,7 @@ impl Screen {
         self.text.push('\n');
         self.marked(&format!("{number:>2} "), support.verdict, PLAIN, &claim.text);
         let mut verdict = support.verdict.word().to_owned();
-        if let Some(faults) = wording::faults(claim) {
+        if let Some(faults) = wording::faults(&claim.support) {
             verdict.push_str(&format!(": {faults}"));
         }
         if claim.origin == Origin::Extracted {

@@ -4,8 +4,7 @@ use super::Brief;
 use crate::{
     Language, Span,
     article::{Block, BlockKind},
-    summarize::Claim,
-    trace::Verdict,
+    trace::{Support, Verdict},
     translate::{Flag, FlagKind},
 };
 
@@ -71,19 +70,18 @@ pub(super) fn flags(found: &[Flag]) -> String {
     found.iter().map(flag).collect::<Vec<_>>().join("; ")
 }
 
-/// Why a summary sentence is to be doubted, if it is, with the verdict.
-pub(super) fn doubt(claim: &Claim) -> Option<String> {
-    let verdict = match claim.support.verdict {
+/// Why a sentence is to be doubted, if it is, with the verdict.
+pub(super) fn doubt(support: &Support) -> Option<String> {
+    let verdict = match support.verdict {
         Verdict::Supported => return None,
         Verdict::Partly => "partly supported by what it cites",
         Verdict::Unsupported => "not supported by what it cites",
     };
-    Some(format!("{verdict}: {}", faults(claim)?))
+    Some(format!("{verdict}: {}", faults(support)?))
 }
 
-/// What is wrong with a summary sentence, if anything.
-pub(super) fn faults(claim: &Claim) -> Option<String> {
-    let support = &claim.support;
+/// What is wrong with a sentence, if anything.
+pub(super) fn faults(support: &Support) -> Option<String> {
     let signs = support.signs.iter().filter(|sign| sign.verdict != Verdict::Supported);
     let found: Vec<&str> = signs.filter_map(|sign| sign.detail.as_deref()).collect();
     let reason = if found.is_empty() { support.reason.clone() } else { found.join("; ") };

@@ -90,11 +90,14 @@ impl<'a> Material<'a> {
         Some(Span { start: first.span.start, end: last.span.end })
     }
 
-    fn is_title(&self) -> bool {
+    /// Whether it is the title.
+    #[must_use]
+    pub fn is_title(&self) -> bool {
         self.sentences.iter().all(|s| s.kind == BlockKind::Title)
     }
 
-    fn citations(&self) -> impl Iterator<Item = Citation> + '_ {
+    /// Pointers to its sentences.
+    pub fn citations(&self) -> impl Iterator<Item = Citation> + '_ {
         self.sentences.iter().map(|s| Citation {
             sentence: s.id.clone(),
             span: s.span,

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod cite;
+pub mod conflict;
 mod english;
 pub mod facts;
 mod signs;

@@ -123,14 +123,16 @@ fn moved<'e>(
     (score > own * ratio && score > MOVED_LEAST).then_some(token)
 }
 
-fn quantity(token: &Token) -> Option<&Quantity> {
+/// The quantity that a token is.
+pub fn quantity(token: &Token) -> Option<&Quantity> {
     match &token.kind {
         Kind::Number(q) => Some(q),
         _ => None,
     }
 }
 
-fn same_value(a: &Quantity, b: &Quantity) -> bool {
+/// Whether two quantities are one, however they are written.
+pub fn same_value(a: &Quantity, b: &Quantity) -> bool {
     let close = |a: f64, b: f64| (a - b).abs() <= 0.004 * a.abs().max(b.abs());
     let span = |q: &Quantity| matches!(q.unit, Some("days" | "age"));
     close(a.value, b.value)
@@ -188,6 +190,18 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<String> {
     findings
 }
 
+/// Whether the time that is said is the one cited, or holds it: a month its days.
+pub fn covers(cited: &str, said: &str) -> bool {
+    let (c, s): (Vec<&str>, Vec<&str>) = (cited.split(' ').collect(), said.split(' ').collect());
+    match (c.as_slice(), s.as_slice()) {
+        _ if cited == said => true,
+        (["date", m, _], ["month", n]) => m == n,
+        (["date", _, d], ["day", e]) => d == e,
+        (["day", d], ["date", _, e]) => d == e,
+        _ => false,
+    }
+}
+
 /// Points in time: each must be in what is cited, and said of the same thing.
 #[must_use]
 pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
@@ -196,17 +210,6 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
         _ => None,
     };
     let sort = |key: &str| key.split(' ').next().unwrap_or("").to_owned();
-    let covers = |cited: &str, said: &str| -> bool {
-        let (c, s): (Vec<&str>, Vec<&str>) =
-            (cited.split(' ').collect(), said.split(' ').collect());
-        match (c.as_slice(), s.as_slice()) {
-            _ if cited == said => true,
-            (["date", m, _], ["month", n]) => m == n,
-            (["date", _, d], ["day", e]) => d == e,
-            (["day", d], ["date", _, e]) => d == e,
-            _ => false,
-        }
-    };
     let words: BTreeSet<String> = evidence.tokens().map(|t| t.text.to_lowercase()).collect();
     let mut findings = Vec::new();
     for at in places(claim, |t| matches!(t.kind, Kind::Time(_))) {
@@ -654,7 +657,7 @@ fn noun_before(tokens: &[Token]) -> &[Token] {
 }
 
 /// The noun phrase that begins after a verb.
-fn noun_after(tokens: &[Token]) -> &[Token] {
+pub fn noun_after(tokens: &[Token]) -> &[Token] {
     let end = tokens
         .iter()
         .position(|t| {
@@ -667,12 +670,13 @@ fn noun_after(tokens: &[Token]) -> &[Token] {
 /// Concepts whose opposite is the same deed seen from the other side: A beats B, B loses to A.
 const CONVERSE: &[&str] = &["win", "lose", "buy", "sell", "give", "receive"];
 
-fn is_converse(concept: &str) -> bool {
+/// Whether a concept is one of a pair that tell the same deed from two sides.
+pub fn is_converse(concept: &str) -> bool {
     CONVERSE.iter().any(|word| english::concept(word) == concept)
 }
 
 /// Concepts with two parties that can be taken for each other.
-const TWO_PARTY: &[&str] = &[
+pub const TWO_PARTY: &[&str] = &[
     "accuse",
     "beat",
     "lose",
@@ -768,7 +772,8 @@ pub fn roles(claim: &Text, evidence: &Text) -> Vec<String> {
     Vec::new()
 }
 
-const SAYING: &[&str] = &[
+/// Words by which somebody says something.
+pub const SAYING: &[&str] = &[
     "said",
     "says",
     "say",

@@ -102,9 +102,15 @@ fn of_the_translation_only(claim: &str, cited: &[Evidence<'_>], known: &[f64]) -
         .filter(|n| n.hard && n.value >= 13.0)
         .filter(|n| among(known, n.value) && !among(&in_sources, n.value))
         .map(|n| n.text.trim().to_owned());
-    let sources = cited.iter().map(|e| e.source).collect::<Vec<_>>().join(" ");
-    let invented = names::invented(&sources, claim, Tongue::of_source(&sources).language());
-    let names = invented.into_iter().filter_map(|name| name.english.first().cloned());
+    // Each in its own language: a claim may cite articles in several.
+    let mut invented = cited
+        .iter()
+        .map(|e| names::invented(e.source, claim, Tongue::of_source(e.source).language()));
+    let mut everywhere = invented.next().unwrap_or_default();
+    for names in invented {
+        everywhere.retain(|name| names.iter().any(|other| std::ptr::eq(*other, *name)));
+    }
+    let names = everywhere.into_iter().filter_map(|name| name.english.first().cloned());
     numbers
         .chain(names)
         .map(|what| format!("{what} is in the translation, not in the original"))

@@ -1,0 +1,134 @@
+//! A digest to Markdown, JSON or HTML.
+
+mod html;
+mod markdown;
+
+use super::{Format, wording};
+use crate::{
+    digest::{Citation, Digest, Own, Side, Statement, Story},
+    trace::conflict::ConflictKind,
+};
+
+/// Renders a digest.
+#[must_use]
+pub fn render(digest: &Digest, format: Format) -> String {
+    match format {
+        Format::Markdown => markdown::render(digest),
+        Format::Json => json(digest),
+        Format::Html => html::render(digest),
+    }
+}
+
+fn json(digest: &Digest) -> String {
+    #[expect(clippy::expect_used, reason = "no input can make plain structs fail to serialise")]
+    let mut json = serde_json::to_string_pretty(digest).expect("a digest is plain data");
+    json.push('\n');
+    json
+}
+
+/// The places that a digest cites, each once, in the order in which they are read.
+struct Notes<'a>(Vec<&'a Citation>);
+
+impl<'a> Notes<'a> {
+    fn of(digest: &'a Digest) -> Self {
+        let own = |own: &'a [Own]| own.iter().flat_map(|own| &own.statements);
+        let of_story = |story: &'a Story| {
+            let sides = story.disagreements.iter().flat_map(|d| &d.sides);
+            story.facts.iter().chain(sides.map(|side| &side.statement)).chain(own(&story.own))
+        };
+        let statements = digest.stories.iter().flat_map(of_story).chain(own(&digest.apart));
+        let mut seen = std::collections::HashSet::new();
+        let mut notes: Vec<&Citation> = statements.flat_map(|s| &s.citations).collect();
+        notes.retain(|c| seen.insert((c.article, c.sentence.as_str())));
+        Self(notes)
+    }
+
+    /// The numbers, from 1, of a statement's notes.
+    fn numbers(&self, statement: &Statement) -> Vec<usize> {
+        let number = |citation: &Citation| {
+            let same = |note: &&Citation| {
+                note.article == citation.article && note.sentence == citation.sentence
+            };
+            self.0.iter().position(same).map(|i| i + 1)
+        };
+        let mut numbers: Vec<usize> = statement.citations.iter().filter_map(number).collect();
+        numbers.dedup();
+        numbers
+    }
+}
+
+/// The article's title in English, or its path.
+fn title(digest: &Digest, article: usize) -> String {
+    let Some(article) = digest.articles.get(article) else { return String::new() };
+    match article.title.as_deref().map(str::trim) {
+        Some(title) if !title.is_empty() => title.to_owned(),
+        _ => wording::path_name(&article.source.path).to_owned(),
+    }
+}
+
+fn path(digest: &Digest, article: usize) -> &str {
+    digest.articles.get(article).map_or("", |article| wording::path_name(&article.source.path))
+}
+
+fn date(digest: &Digest, article: usize) -> &str {
+    let date = digest.articles.get(article).and_then(|article| article.source.date.as_deref());
+    date.unwrap_or("undated")
+}
+
+/// `3 articles: German, Bengali, Chinese (traditional)`.
+fn told_by(digest: &Digest, statement: &Statement) -> String {
+    let articles = statement.articles();
+    let mut languages: Vec<&str> = articles
+        .iter()
+        .filter_map(|i| digest.articles.get(*i))
+        .map(|article| wording::language_name(&article.source.language))
+        .collect();
+    languages.dedup();
+    let count = if articles.len() == 1 {
+        "1 article".into()
+    } else {
+        format!("{} articles", articles.len())
+    };
+    format!("{count}: {}", languages.join(", "))
+}
+
+/// What is found in common, in a sentence.
+fn finding(digest: &Digest) -> String {
+    let articles = digest.articles.len();
+    match digest.stories.as_slice() {
+        [] if articles > 1 => "These articles have no story in common: no fact was found that two \
+                               of them tell."
+            .into(),
+        [] => String::new(),
+        [story] if story.articles.len() == articles => "All of them tell one story.".into(),
+        stories => {
+            let told: usize = stories.iter().map(|s| s.articles.len()).sum();
+            let stories = if let [_] = stories {
+                "one story".into()
+            } else {
+                format!("{} stories", stories.len())
+            };
+            let apart = digest.apart.len();
+            let alone = match apart {
+                0 => String::new(),
+                1 => "; one stands apart".into(),
+                n => format!("; {n} stand apart"),
+            };
+            format!("{told} of them tell {stories}{alone}.")
+        }
+    }
+}
+
+/// What a disagreement is about.
+fn question(kind: ConflictKind) -> &'static str {
+    match kind {
+        ConflictKind::Number => "How many or how much",
+        ConflictKind::Date => "When",
+        ConflictKind::Actor => "Who",
+        ConflictKind::Negation => "Whether it is so",
+    }
+}
+
+fn values(side: &Side) -> String {
+    side.values.join(", ")
+}

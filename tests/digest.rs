@@ -1,0 +1,287 @@
+//! The digest on articles whose agreements and disagreements are known, and on articles that have
+//! nothing in common. Their translations are references, so that only the digest is tested.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod common;
+
+use std::{collections::BTreeSet, path::Path, sync::OnceLock};
+
+use brief::{
+    article::{self, Options},
+    digest::{self, Digest, Statement},
+    engine::embed::Embedder,
+    render::{self, Brief, Format, SCHEMA, SourceInfo},
+    trace::Verdict,
+    translate::{Segment, Translation},
+};
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The brief that a perfect translator would have written.
+fn brief(folder: &str, name: &str) -> Brief {
+    let path = format!("{folder}/{name}.txt");
+    let source =
+        article::read::from_bytes(&path, std::fs::read(root().join(&path)).unwrap()).unwrap();
+    let article = article::prepare(source, &Options::default()).unwrap();
+    let english =
+        std::fs::read_to_string(root().join(format!("tests/digest/english/{name}.en.txt")))
+            .unwrap();
+    let segments = article.sentences.iter().zip(english.lines()).map(|(sentence, line)| Segment {
+        sentences: vec![sentence.id.clone()],
+        target: line.to_owned(),
+        estimate: None,
+        flags: Vec::new(),
+    });
+    Brief {
+        schema: SCHEMA.into(),
+        generator: "test".into(),
+        translation: Translation {
+            model: "reference".into(),
+            model_sha256: "0".repeat(64),
+            quality: "good".into(),
+            warnings: Vec::new(),
+            segments: segments.collect(),
+        },
+        source: SourceInfo {
+            path,
+            sha256: article.source.sha256.clone(),
+            bytes: article.source.bytes.len(),
+            encoding: article.source.encoding.name().into(),
+            language: article.language.tag().into(),
+            title: None,
+            date: article.date.clone(),
+        },
+        blocks: article.blocks,
+        sentences: article.sentences,
+        summary: None,
+    }
+}
+
+fn briefs(folder: &str) -> Vec<Brief> {
+    let files = std::fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path());
+    let mut names: Vec<String> =
+        files.map(|f| f.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names.iter().map(|name| brief(folder, name)).collect()
+}
+
+fn embedder() -> Option<Embedder> {
+    let path = common::model("multilingual-e5-small-q4_0")?;
+    Some(Embedder::load("multilingual-e5-small-q4_0", &path).unwrap())
+}
+
+fn of_samples() -> Option<&'static Digest> {
+    static DIGEST: OnceLock<Option<Digest>> = OnceLock::new();
+    DIGEST
+        .get_or_init(|| Some(digest::digest(&briefs("samples/digest"), &embedder()?).unwrap()))
+        .as_ref()
+}
+
+fn planted() -> Value {
+    let path = root().join("tests/digest/planted.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Article's file name and the beginning of a sentence of it → whether the statement cites it.
+fn cites(statement: &Statement, file: &str, text: &str) -> bool {
+    statement
+        .citations
+        .iter()
+        .any(|c| c.path.ends_with(&format!("/{file}")) && c.quote.contains(text))
+}
+
+fn statements(digest: &Digest) -> Vec<&Statement> {
+    let own = digest.stories.iter().flat_map(|s| &s.own).chain(&digest.apart);
+    let sides = digest.stories.iter().flat_map(|s| &s.disagreements).flat_map(|d| &d.sides);
+    (digest.stories.iter().flat_map(|s| &s.facts))
+        .chain(sides.map(|side| &side.statement))
+        .chain(own.flat_map(|own| &own.statements))
+        .collect()
+}
+
+#[test]
+fn every_planted_agreement_is_told_once_with_all_its_sources() {
+    let Some(digest) = of_samples() else { return };
+    assert_eq!(digest.stories.len(), 1, "{digest:#?}");
+    for agreement in planted()["agreements"].as_array().unwrap() {
+        let articles = agreement["articles"].as_object().unwrap();
+        let citing = |statement: &&Statement| {
+            articles.iter().filter(|(f, t)| cites(statement, f, t.as_str().unwrap())).count()
+        };
+        let told: Vec<&Statement> =
+            digest.stories[0].facts.iter().filter(|fact| citing(fact) > 0).collect();
+        assert_eq!(told.len(), 1, "{}: {told:#?}", agreement["fact"]);
+        assert_eq!(citing(&told[0]), articles.len(), "{}: {:#?}", agreement["fact"], told[0]);
+        assert_eq!(told[0].citations.len(), articles.len(), "{}", agreement["fact"]);
+    }
+}
+
+#[test]
+fn every_planted_disagreement_stands_side_by_side_with_its_values() {
+    let Some(digest) = of_samples() else { return };
+    let found = &digest.stories[0].disagreements;
+    for disagreement in planted()["disagreements"].as_array().unwrap() {
+        let values = disagreement["values"].as_object().unwrap();
+        let text = |v: &Value, key: &str| v[key].as_str().unwrap().to_owned();
+        let expected: BTreeSet<(String, String)> = values
+            .iter()
+            .map(|(file, v)| (text(v, "value").to_lowercase(), file.clone()))
+            .collect();
+        let met = found.iter().any(|d| {
+            let told: BTreeSet<(String, String)> = values
+                .iter()
+                .flat_map(|(file, v)| {
+                    let sentence = text(v, "sentence");
+                    d.sides
+                        .iter()
+                        .filter(move |side| cites(&side.statement, file, &sentence))
+                        .flat_map(|side| &side.values)
+                        .map(|value| value.to_lowercase())
+                        .filter(|value| value.contains(&text(v, "value").to_lowercase()))
+                        .map(|_| (text(v, "value").to_lowercase(), file.clone()))
+                })
+                .collect();
+            let sides: BTreeSet<&String> = expected.iter().map(|(value, _)| value).collect();
+            told == expected && d.sides.len() == sides.len()
+        });
+        assert!(met, "{}: {found:#?}", disagreement["fact"]);
+    }
+}
+
+#[test]
+fn nothing_else_is_called_a_disagreement() {
+    let Some(digest) = of_samples() else { return };
+    let found = &digest.stories[0].disagreements;
+    assert_eq!(found.len(), planted()["disagreements"].as_array().unwrap().len(), "{found:#?}");
+    for compatible in planted()["compatible"].as_array().unwrap() {
+        for (file, text) in compatible["articles"].as_object().unwrap() {
+            let sides = found.iter().flat_map(|d| &d.sides);
+            let mut told = sides.chain([]).map(|side| &side.statement);
+            assert!(!told.any(|s| cites(s, file, text.as_str().unwrap())), "{file}: {text}");
+        }
+    }
+}
+
+#[test]
+fn facts_of_most_sources_come_first_and_articles_by_date() {
+    let Some(digest) = of_samples() else { return };
+    let dates: Vec<_> = digest.articles.iter().map(|a| a.source.date.clone().unwrap()).collect();
+    assert!(dates.is_sorted(), "{dates:?}");
+    assert_eq!(digest.stories[0].articles, [0, 1, 2, 3, 4]);
+    let sources: Vec<usize> =
+        digest.stories[0].facts.iter().map(|fact| fact.articles().len()).collect();
+    assert!(sources.is_sorted_by(|a, b| a >= b), "{sources:?}");
+    let own = &digest.stories[0].own;
+    assert!(own.iter().all(|own| (1..=2).contains(&own.statements.len())), "{own:#?}");
+}
+
+#[test]
+fn every_sentence_is_supported_by_what_it_cites() {
+    let Some(digest) = of_samples() else { return };
+    for statement in statements(digest) {
+        assert_ne!(statement.support.verdict, Verdict::Unsupported, "{statement:#?}");
+        assert!(!statement.citations.is_empty());
+        assert!(statement.support.signs.iter().any(|s| !s.is_rule()), "no model judged");
+        for citation in &statement.citations {
+            let bytes = std::fs::read(root().join(&citation.path)).unwrap();
+            let quoted = &bytes[citation.span.start..citation.span.end];
+            assert_eq!(String::from_utf8_lossy(quoted), citation.quote);
+            assert_eq!(citation.path, digest.articles[citation.article].source.path);
+        }
+    }
+}
+
+#[test]
+fn articles_that_share_nothing_get_no_common_story() {
+    let Some(model) = embedder() else { return };
+    let digest = digest::digest(&briefs("tests/digest/unrelated"), &model).unwrap();
+    assert_eq!(digest.stories, [], "a story was invented");
+    assert_eq!(digest.apart.len(), 4);
+    assert!(render::digest::render(&digest, Format::Markdown).contains("no story in common"));
+}
+
+#[test]
+fn a_story_among_unrelated_articles_stays_theirs() {
+    let Some(model) = embedder() else { return };
+    let mut all = briefs("tests/digest/unrelated");
+    all.extend(briefs("samples/digest"));
+    // The same file twice is one source, not two.
+    all.extend(briefs("samples/digest"));
+    let digest = digest::digest(&all, &model).unwrap();
+    let alone = of_samples().unwrap();
+    assert_eq!(digest.articles.len(), 9);
+    assert_eq!(digest.stories.len(), 1);
+    assert_eq!(digest.stories[0].articles.len(), 5);
+    assert_eq!(digest.apart.len(), 4);
+    let told = |digest: &Digest| -> Vec<String> {
+        digest.stories[0].facts.iter().map(|fact| fact.text.clone()).collect()
+    };
+    assert_eq!(told(&digest), told(alone));
+}
+
+#[test]
+fn no_article_and_one_article_make_a_digest_too() {
+    let Some(model) = embedder() else { return };
+    for folder in [&[][..], &briefs("samples/digest")[..1]] {
+        let digest = digest::digest(folder, &model).unwrap();
+        assert!(digest.stories.is_empty());
+        assert_eq!(digest.apart.len(), folder.len());
+        for format in [Format::Markdown, Format::Html, Format::Json] {
+            assert!(!render::digest::render(&digest, format).is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_is_flagged_vouches_for_nothing() {
+    use brief::translate::{Flag, FlagKind};
+    let Some(model) = embedder() else { return };
+    let mut briefs = briefs("samples/digest");
+    for segment in briefs.iter_mut().flat_map(|b| &mut b.translation.segments) {
+        segment.flags.push(Flag { kind: FlagKind::Unrelated, detail: "planted".into() });
+    }
+    let digest = digest::digest(&briefs, &model).unwrap();
+    assert_eq!(digest.stories, []);
+}
+
+#[test]
+fn the_digest_is_rendered_whole_and_safe() {
+    let Some(digest) = of_samples() else { return };
+    let json = render::digest::render(digest, Format::Json);
+    let value: Value = serde_json::from_str(&json).unwrap();
+    let schema = root().join("tests/schema/brief-digest-1.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), *digest);
+
+    let mut nasty = digest.clone();
+    nasty.stories[0].facts[0].text = "<script>alert(1)</script> [x](y)".into();
+    nasty.stories[0].disagreements[0].sides[0].values = vec!["<b>14</b>".into()];
+    nasty.articles[0].title = Some("<img src=x onerror=y>".into());
+    let html = render::digest::render(&nasty, Format::Html);
+    assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("<b>"));
+    assert!(html.contains("&lt;script&gt;"));
+    let markdown = render::digest::render(&nasty, Format::Markdown);
+    assert!(!markdown.contains("<script") && !markdown.contains("[x](y)"));
+
+    for format in [Format::Markdown, Format::Html] {
+        let text = render::digest::render(digest, format);
+        for statement in statements(digest) {
+            for citation in &statement.citations {
+                let place = format!("bytes {}–{}", citation.span.start, citation.span.end);
+                // The page escapes the slashes of a path.
+                let file = citation.path.rsplit('/').next().unwrap();
+                assert!(text.contains(&place) && text.contains(file), "{citation:?}");
+            }
+        }
+        if let Some(folder) = std::env::var_os("DIGEST_OUT") {
+            let ending = if format == Format::Html { "html" } else { "md" };
+            std::fs::write(Path::new(&folder).join(format!("digest.{ending}")), text).unwrap();
+        }
+    }
+}
