@@ -93,15 +93,6 @@ fn cites(statement: &Statement, file: &str, text: &str) -> bool {
         .any(|c| c.path.ends_with(&format!("/{file}")) && c.quote.contains(text))
 }
 
-fn statements(digest: &Digest) -> Vec<&Statement> {
-    let own = digest.stories.iter().flat_map(|s| &s.own).chain(&digest.apart);
-    let sides = digest.stories.iter().flat_map(|s| &s.disagreements).flat_map(|d| &d.sides);
-    (digest.stories.iter().flat_map(|s| &s.facts))
-        .chain(sides.map(|side| &side.statement))
-        .chain(own.flat_map(|own| &own.statements))
-        .collect()
-}
-
 #[test]
 fn every_planted_agreement_is_told_once_with_all_its_sources() {
     let Some(digest) = of_samples() else { return };
@@ -181,7 +172,7 @@ fn facts_of_most_sources_come_first_and_articles_by_date() {
 #[test]
 fn every_sentence_is_supported_by_what_it_cites() {
     let Some(digest) = of_samples() else { return };
-    for statement in statements(digest) {
+    for statement in digest.statements() {
         assert_ne!(statement.support.verdict, Verdict::Unsupported, "{statement:#?}");
         assert!(!statement.citations.is_empty());
         assert!(statement.support.signs.iter().any(|s| !s.is_rule()), "no model judged");
@@ -271,7 +262,7 @@ fn the_digest_is_rendered_whole_and_safe() {
 
     for format in [Format::Markdown, Format::Html] {
         let text = render::digest::render(digest, format);
-        for statement in statements(digest) {
+        for statement in digest.statements() {
             for citation in &statement.citations {
                 let place = format!("bytes {}–{}", citation.span.start, citation.span.end);
                 // The page escapes the slashes of a path.
@@ -284,4 +275,60 @@ fn the_digest_is_rendered_whole_and_safe() {
             std::fs::write(Path::new(&folder).join(format!("digest.{ending}")), text).unwrap();
         }
     }
+}
+
+/// What is found wrong with a digest, on the files as they are.
+fn failures(digest: &Digest, model: Option<&Embedder>) -> Vec<String> {
+    let read = |info: &SourceInfo| Ok(std::fs::read(root().join(&info.path)).unwrap());
+    let failures = digest::verify(digest, read, model).unwrap();
+    failures.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_digest_that_nobody_touched_is_verified() {
+    let Some(digest) = of_samples() else { return };
+    assert_eq!(failures(digest, None), [""; 0]);
+    assert_eq!(failures(digest, embedder().as_ref()), [""; 0]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("digest.json");
+    std::fs::write(&path, render::digest::render(digest, Format::Json)).unwrap();
+    let brief = |command: &str| {
+        let mut brief = std::process::Command::new(env!("CARGO_BIN_EXE_brief"));
+        brief.current_dir(root()).arg(command).arg(&path).output().unwrap()
+    };
+    let verified = brief("verify");
+    let out = String::from_utf8(verified.stdout).unwrap();
+    assert!(verified.status.success() && out.starts_with("ok "), "{out}");
+    assert!(out.contains("5 articles"), "{out}");
+    let shown = String::from_utf8(brief("show").stdout).unwrap();
+    assert_eq!(shown, render::digest::render(digest, Format::Markdown));
+}
+
+#[test]
+fn whatever_was_altered_in_a_digest_is_found() {
+    let Some(digest) = of_samples() else { return };
+    let altered = |change: &dyn Fn(&mut Digest)| {
+        let mut digest = digest.clone();
+        change(&mut digest);
+        failures(&digest, None).join("\n")
+    };
+    let out = altered(&|d| d.stories[0].facts[0].citations[0].quote = "Anders.".into());
+    assert!(out.starts_with("statement 1, ") && out.contains("says something else"), "{out}");
+    let out = altered(&|d| d.stories[0].facts[0].citations[0].span.end += 1);
+    assert!(out.contains("says something else"), "{out}");
+    let out = altered(&|d| d.stories[0].facts[0].citations[0].span.end = usize::MAX);
+    assert!(out.contains("says something else"), "{out}");
+    let out = altered(&|d| d.stories[0].facts[0].citations[0].article = 77);
+    assert!(out.contains("no such article"), "{out}");
+    let out = altered(&|d| d.stories[0].facts[0].text += " 48 people were arrested.");
+    assert!(out.contains("statement 1") && out.contains("48"), "{out}");
+    let out = altered(&|d| d.stories[0].facts[0].support.verdict = Verdict::Unsupported);
+    assert!(out.contains("statement 1") && out.contains("the brief calls it"), "{out}");
+    let out = altered(&|d| d.stories[0].facts[0].citations.clear());
+    assert!(out.contains("cites nothing"), "{out}");
+    let out = altered(&|d| d.articles[0].source.sha256 = "0".repeat(64));
+    assert!(out.contains("not the one that the brief was made from"), "{out}");
+    let side = |d: &mut Digest| d.stories[0].disagreements[0].sides[0].statement.text.clear();
+    assert!(altered(&side).contains("statement"));
 }

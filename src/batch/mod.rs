@@ -68,8 +68,8 @@ impl Input {
     }
 }
 
-/// The inputs that the person's paths stand for, in order, each once. `skip` is an output folder
-/// that may lie inside an input folder. A path that can't be used is an error of its own; the
+/// The inputs that the person's paths stand for, in order, each once. `skip` is an output folder or
+/// file that may lie inside an input folder. A path that can't be used is an error of its own; the
 /// others go on.
 pub fn inputs(paths: &[PathBuf], skip: Option<&Path>) -> Vec<Result<Input>> {
     let mut seen = HashSet::new();
@@ -110,17 +110,15 @@ pub fn inputs(paths: &[PathBuf], skip: Option<&Path>) -> Vec<Result<Input>> {
     found
 }
 
-/// The files below `folder` whose names end in one of `endings`, by name, without hidden ones and
-/// those below `skip`.
+/// The files below `folder` whose names end in one of `endings`, by name, without hidden ones,
+/// `skip` and those below it.
 pub(crate) fn walk(folder: &Path, skip: Option<&Path>, endings: &[&str]) -> Vec<Result<PathBuf>> {
     walkdir::WalkDir::new(folder)
         .sort_by_file_name()
         .into_iter()
         .filter_entry(|entry| {
             let hidden = entry.file_name().to_str().is_some_and(|n| n.starts_with('.'));
-            let is_output = skip.is_some_and(|s| {
-                entry.file_type().is_dir() && entry.path().canonicalize().is_ok_and(|p| p == s)
-            });
+            let is_output = skip.is_some_and(|s| entry.path().canonicalize().is_ok_and(|p| p == s));
             entry.depth() == 0 || !(hidden || is_output)
         })
         .filter_map(|entry| match entry {

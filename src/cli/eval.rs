@@ -10,7 +10,7 @@ use super::{
     jobs::{print, source_lines, target_line},
     plan::{Plan, plan},
     progress::Screen,
-    verify,
+    verify::{self, Document},
 };
 use crate::{
     batch::{self, Destination, Input},
@@ -245,11 +245,13 @@ fn trace(args: &EvalTrace) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The briefs in the JSON files below a folder.
+/// The briefs in the JSON files below a folder. A digest of them is none.
 fn briefs_below(folder: &Path) -> Result<Vec<Brief>> {
     let mut briefs = Vec::new();
     for file in batch::walk(folder, None, &["json"]) {
-        briefs.extend(verify::read(&file?)?);
+        if let Document::Briefs(read) = verify::read(&file?)? {
+            briefs.extend(read);
+        }
     }
     Ok(briefs)
 }

@@ -4,10 +4,18 @@ use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
-use super::{Exit, args::Show, jobs::print, verify};
+use super::{
+    Exit,
+    args::Show,
+    jobs::print,
+    verify::{self, Document},
+};
 use crate::{
     error::Result,
-    render::terminal::{self, View},
+    render::{
+        self, Format,
+        terminal::{self, View},
+    },
 };
 
 /// Columns where no terminal says how many it has.
@@ -34,13 +42,21 @@ pub fn run(args: &Show) -> Result<Exit> {
     let mut first = true;
     for path in &args.briefs {
         match verify::read(path) {
-            Ok(briefs) => {
-                for brief in briefs {
+            Ok(document) => {
+                let views = match document {
+                    Document::Briefs(briefs) => {
+                        briefs.iter().map(|brief| terminal::render(brief, view)).collect()
+                    }
+                    Document::Digest(digest) => {
+                        vec![render::digest::render(&digest, Format::Markdown)]
+                    }
+                };
+                for view_of in views {
                     if !first {
                         print(&format!("\n{}\n\n", "─".repeat(view.width)))?;
                     }
                     first = false;
-                    print(&terminal::render(&brief, view))?;
+                    print(&view_of)?;
                 }
             }
             Err(error) => {

@@ -7,10 +7,11 @@ use std::{
 
 use super::{Exit, args::Verify, config, jobs::print, plan::Loudness, progress::Screen};
 use crate::{
+    digest::{self, Digest},
     error::{Error, Result},
     pipeline::{Pipeline, Settings},
-    render::{Brief, json},
-    trace::verify,
+    render::{self, Brief, SourceInfo, json},
+    trace::verify::{self, Failure},
 };
 
 /// Checks every brief and says of each whether it holds, and if not, what doesn't.
@@ -36,44 +37,60 @@ pub fn run(args: &Verify) -> Result<Exit> {
     } else {
         None
     };
+    // Whether all holds.
+    let say = |name: &str, found: Result<Vec<Failure>>, holds: String| -> Result<bool> {
+        let failures: Vec<String> = match found {
+            Ok(failures) => failures.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![super::described(&error)],
+        };
+        if failures.is_empty() && !args.quiet {
+            print(&format!("ok {name} ({holds})\n"))?;
+        }
+        for failure in &failures {
+            print(&format!("FAILED {name}: {failure}\n"))?;
+        }
+        Ok(failures.is_empty())
+    };
     for path in &args.briefs {
-        let briefs = match read(path) {
-            Ok(briefs) => briefs,
+        let source = |info: &SourceInfo| source_of(info, path, args.sources.as_deref());
+        match read(path) {
+            Ok(Document::Briefs(briefs)) => {
+                for brief in briefs {
+                    let name = format!("{}: {}", path.display(), brief.source.path);
+                    let found = source(&brief.source)
+                        .and_then(|bytes| verify::verify(&brief, bytes, embedder));
+                    let claims = brief.summary.as_ref().map_or(0, |summary| summary.claims.len());
+                    let sentences = brief.sentences.len();
+                    failed |=
+                        !say(&name, found, format!("{sentences} sentences, {claims} claims"))?;
+                }
+            }
+            Ok(Document::Digest(digest)) => {
+                let found = digest::verify(&digest, source, embedder);
+                let (articles, statements) = (digest.articles.len(), digest.statements().count());
+                let holds = format!("{articles} articles, {statements} statements");
+                failed |= !say(&path.display().to_string(), found, holds)?;
+            }
             Err(error) => {
                 failed = true;
                 print(&format!("FAILED {}\n", super::described(&error)))?;
-                continue;
-            }
-        };
-        for brief in briefs {
-            let name = format!("{}: {}", path.display(), brief.source.path);
-            let failures = match source_of(&brief, path, args.sources.as_deref())
-                .and_then(|bytes| verify::verify(&brief, bytes, embedder))
-            {
-                Ok(failures) => failures.iter().map(ToString::to_string).collect(),
-                Err(error) => vec![super::described(&error)],
-            };
-            if failures.is_empty() {
-                let claims = brief.summary.as_ref().map_or(0, |summary| summary.claims.len());
-                if !args.quiet {
-                    let sentences = brief.sentences.len();
-                    print(&format!("ok {name} ({sentences} sentences, {claims} claims)\n"))?;
-                }
-            }
-            failed |= !failures.is_empty();
-            for failure in failures {
-                print(&format!("FAILED {name}: {failure}\n"))?;
             }
         }
     }
     Ok(if failed { Exit::SomeFailed } else { Exit::Done })
 }
 
-/// The briefs in a file that `--format json` wrote, or in standard input for `-`.
+/// What a file that `--format json` wrote holds.
+pub(super) enum Document {
+    Briefs(Vec<Brief>),
+    Digest(Box<Digest>),
+}
+
+/// The briefs or the digest in a file that `--format json` wrote, or in standard input for `-`.
 ///
 /// # Errors
-/// A file that can't be read, or holds no sound brief.
-pub(super) fn read(path: &Path) -> Result<Vec<Brief>> {
+/// A file that can't be read, or holds no sound brief or digest.
+pub(super) fn read(path: &Path) -> Result<Document> {
     let bytes = match path.as_os_str() == "-" {
         true => {
             let mut bytes = Vec::new();
@@ -82,12 +99,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<Brief>> {
         false => std::fs::read(path),
     };
     let bytes = bytes.map_err(|e| Error::io(path, "cannot read", e))?;
-    json::parse_all(&path.display().to_string(), &String::from_utf8_lossy(&bytes))
+    let (name, text) = (path.display().to_string(), String::from_utf8_lossy(&bytes));
+    match render::digest::parse(&name, &text) {
+        Some(digest) => digest.map(|digest| Document::Digest(Box::new(digest))),
+        None => json::parse_all(&name, &text).map(Document::Briefs),
+    }
 }
 
 /// The bytes of the article: its path from `folder`, else from here, else from the brief's folder.
-fn source_of(brief: &Brief, path: &Path, folder: Option<&Path>) -> Result<Vec<u8>> {
-    let named = &brief.source.path;
+fn source_of(info: &SourceInfo, path: &Path, folder: Option<&Path>) -> Result<Vec<u8>> {
+    let named = &info.path;
     if named == "-" {
         return Err(Error::Article {
             path: "-".into(),

@@ -11,6 +11,9 @@
 mod group;
 mod item;
 mod tell;
+mod verify;
+
+pub use verify::verify;
 
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +130,25 @@ pub struct Citation {
     pub quote: String,
     /// Its translation.
     pub english: String,
+    /// Whether a check found something in that translation.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub flagged: bool,
+}
+
+impl Digest {
+    /// Every sentence, in the order in which a reader comes to it.
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        let apart = self.apart.iter().flat_map(|own| &own.statements);
+        self.stories.iter().flat_map(Story::statements).chain(apart)
+    }
+}
+
+impl Story {
+    fn statements(&self) -> impl Iterator<Item = &Statement> {
+        let sides = self.disagreements.iter().flat_map(|d| &d.sides).map(|side| &side.statement);
+        let own = self.own.iter().flat_map(|own| &own.statements);
+        self.facts.iter().chain(sides).chain(own)
+    }
 }
 
 /// Puts together what the articles tell. Of briefs of one and the same file only the first counts.

@@ -13,12 +13,13 @@ use crate::{
     render::Brief,
     summarize::Origin,
     trace::{
-        Sign, Support, Verdict,
-        check::Checker,
+        Sign, Verdict,
+        check::{Checker, Judge},
         conflict,
         similarity::Similarity,
         support::{self, Evidence, Trust},
     },
+    translate::Segment,
 };
 
 /// Facts of an article's own that a digest gives.
@@ -40,7 +41,32 @@ struct Finding {
 struct Teller<'a, 'b> {
     briefs: &'b [&'a Brief],
     items: &'b [Item<'a>],
-    similarity: Similarity<'b>,
+    likeness: Likeness<'b>,
+}
+
+/// Likeness of a fact to what is cited for it, in however many languages.
+pub struct Likeness<'a>(Similarity<'a>);
+
+impl<'a> Likeness<'a> {
+    /// A judge with that model.
+    pub fn new(model: &'a Embedder) -> Self {
+        Self(Similarity::new(model))
+    }
+}
+
+impl Judge for Likeness<'_> {
+    fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
+        let signs = self.0.signs(claim, cited)?;
+        // Originals in several languages one after the other are like no sentence in any of them.
+        // Each was found near enough by itself; what the rules find holds of all.
+        let own = cited.iter().find(|e| e.target.trim() == claim);
+        match own {
+            Some(own) if signs.iter().any(|s| s.verdict == Verdict::Unsupported) => {
+                self.0.signs(claim, std::slice::from_ref(own))
+            }
+            _ => Ok(signs),
+        }
+    }
 }
 
 /// Writes the digest.
@@ -53,7 +79,7 @@ pub fn tell(
     groups: Vec<Group<'_>>,
     model: &Embedder,
 ) -> Result<Digest> {
-    let mut teller = Teller { briefs, items, similarity: Similarity::new(model) };
+    let mut teller = Teller { briefs, items, likeness: Likeness::new(model) };
     let mut findings = Vec::new();
     for group in &groups {
         findings.extend(teller.finding(group)?);
@@ -222,22 +248,11 @@ impl<'a> Teller<'a, '_> {
         let Some(claim) = self.items.get(item) else { return Ok(None) };
         let cited: Vec<&Item<'a>> = cited.iter().filter_map(|i| self.items.get(*i)).collect();
         let evidence: Vec<Evidence<'_>> = cited.iter().map(|i| i.material.evidence()).collect();
-        let mut checker = Checker { trust: claim.trust, judges: vec![&mut self.similarity] };
-        let mut support = checker.check(claim.text(), &evidence)?;
-        let refused = |s: &&Sign| s.verdict == Verdict::Unsupported;
-        let mixed = support.verdict == Verdict::Unsupported && cited.len() > 1;
-        if mixed && support.signs.iter().filter(refused).all(|s| !s.is_rule()) {
-            // Originals in several languages one after the other are like no sentence in any of
-            // them. Each was found near enough by itself; what the rules find holds of all.
-            support.signs.retain(Sign::is_rule);
-            for judge in &mut checker.judges {
-                support.signs.extend(judge.signs(claim.text(), &[claim.material.evidence()])?);
-            }
-            support = Support::weigh(support.signs);
-        }
+        let mut checker = Checker { trust: claim.trust, judges: vec![&mut self.likeness] };
+        let support = checker.check(claim.text(), &evidence)?;
         let citations = cited.iter().flat_map(|item| {
-            let english = item.text();
-            item.material.citations().map(|c| self.citation(item.article, c, english))
+            let segment = item.material.segment;
+            item.material.citations().map(|c| self.citation(item.article, c, Some(segment)))
         });
         Ok((support.verdict != Verdict::Unsupported).then(|| Statement {
             text: claim.text().to_owned(),
@@ -251,7 +266,7 @@ impl<'a> Teller<'a, '_> {
         &self,
         article: usize,
         citation: crate::summarize::Citation,
-        english: &str,
+        segment: Option<&Segment>,
     ) -> Citation {
         let source = self.briefs.get(article).map(|brief| &brief.source);
         Citation {
@@ -261,7 +276,8 @@ impl<'a> Teller<'a, '_> {
             sentence: citation.sentence,
             span: citation.span,
             quote: citation.quote,
-            english: english.to_owned(),
+            english: segment.map_or_else(String::new, |s| s.target.trim().to_owned()),
+            flagged: segment.is_some_and(|s| !s.flags.is_empty()),
         }
     }
 
@@ -280,18 +296,16 @@ impl<'a> Teller<'a, '_> {
                 claim.support.verdict != Verdict::Unsupported
                     && !claim.citations.iter().all(|c| known.contains(c.sentence.as_str()))
             });
-            let english = |sentence: &str| {
-                let translated = brief.translation.segments.iter();
-                let mut translated =
-                    translated.filter(|s| s.sentences.iter().any(|id| id == sentence));
-                translated.next().map_or("", |segment| segment.target.trim())
+            let segment = |sentence: &str| {
+                let mut segments = brief.translation.segments.iter();
+                segments.find(|s| s.sentences.iter().any(|id| id == sentence))
             };
             let statements = new.take(OWN).map(|claim| Statement {
                 text: claim.text.clone(),
                 citations: claim
                     .citations
                     .iter()
-                    .map(|c| self.citation(article, c.clone(), english(&c.sentence)))
+                    .map(|c| self.citation(article, c.clone(), segment(&c.sentence)))
                     .collect(),
                 support: claim.support.clone(),
                 origin: claim.origin,

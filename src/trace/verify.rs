@@ -4,15 +4,15 @@ use super::{
     Sign, Support,
     check::Judge,
     similarity::Similarity,
-    support::{self, Trust},
+    support::{self, Evidence, Trust},
 };
 use crate::{
     Language, Span,
     article::{self, Source},
     engine::embed::Embedder,
     error::Result,
-    render::Brief,
-    summarize::{Claim, Material},
+    render::{Brief, SourceInfo},
+    summarize::Material,
     translate::{self, Flag, FlagKind, Segment, guards},
 };
 
@@ -52,27 +52,15 @@ impl std::fmt::Display for Failure {
 /// # Errors
 /// [`crate::Error::Article`] if the bytes can't be read as an article's text; the model's.
 pub fn verify(brief: &Brief, bytes: Vec<u8>, model: Option<&Embedder>) -> Result<Vec<Failure>> {
-    let mut failures = Vec::new();
+    let info = &brief.source;
+    let source = article::read::from_bytes(&info.path, bytes)?;
+    let mut failures: Vec<Failure> = source_failures(&source, info).collect();
     let mut fail = |place: String, span: Option<Span>, reason: String| {
         failures.push(Failure { place, span, reason });
     };
-    let info = &brief.source;
-    let source = article::read::from_bytes(&info.path, bytes)?;
-    if source.sha256 != info.sha256.to_ascii_lowercase() {
-        fail("source".into(), None, "the file is not the one that the brief was made from".into());
-    }
-    if source.bytes.len() != info.bytes {
-        let (has, said) = (source.bytes.len(), info.bytes);
-        fail("source".into(), None, format!("the file has {has} bytes, the brief says {said}"));
-    }
-    if source.encoding.name() != info.encoding {
-        let (is, said) = (source.encoding.name(), &info.encoding);
-        fail("source".into(), None, format!("the file is in {is}, the brief says {said}"));
-    }
     for sentence in &brief.sentences {
-        if text_at(&source, sentence.span).as_deref() != Some(sentence.text.as_str()) {
-            let place = format!("sentence {}", sentence.id);
-            fail(place, Some(sentence.span), "the file says something else there".into());
+        if !says(&source, sentence.span, &sentence.text) {
+            fail(format!("sentence {}", sentence.id), Some(sentence.span), ELSE.into());
         }
     }
     let materials = Material::of_all(&brief.translation.segments, &brief.sentences);
@@ -105,16 +93,39 @@ pub fn verify(brief: &Brief, bytes: Vec<u8>, model: Option<&Embedder>) -> Result
     for (number, claim) in claims.enumerate() {
         let place = format!("claim {}", number + 1);
         let span = claim.citations.first().map(|c| c.span);
-        if let Some(reason) = claim_failure(&materials, claim, trust, similarity.as_mut())? {
+        let is_cited = |m: &&Material<'_>| {
+            m.sentences.iter().any(|s| claim.citations.iter().any(|c| c.sentence == s.id))
+        };
+        let cited: Vec<_> = materials.iter().filter(is_cited).map(Material::evidence).collect();
+        let judge = similarity.as_mut().map(|s| s as &mut dyn Judge);
+        if let Some(reason) = support_failure(&claim.text, &claim.support, &cited, trust, judge)? {
             fail(place, span, reason);
         }
     }
     Ok(failures)
 }
 
-/// The text at a span, unless the span is none of this file's.
-fn text_at(source: &Source, span: Span) -> Option<String> {
-    (span.end <= source.bytes.len()).then(|| source.text_at(span))
+/// What is wrong where a file's bytes aren't the recorded ones.
+pub const ELSE: &str = "the file says something else there";
+
+/// Whether the file has this text at a span.
+#[must_use]
+pub fn says(source: &Source, span: Span, text: &str) -> bool {
+    span.start <= span.end && span.end <= source.bytes.len() && source.text_at(span) == text
+}
+
+/// In what a file isn't the recorded one.
+pub fn source_failures(source: &Source, info: &SourceInfo) -> impl Iterator<Item = Failure> {
+    let is_other = source.sha256 != info.sha256.to_ascii_lowercase();
+    let (has, said) = (source.bytes.len(), info.bytes);
+    let (is, encoding) = (source.encoding.name(), &info.encoding);
+    let reasons = [
+        is_other.then(|| "the file is not the one that the brief was made from".into()),
+        (has != said).then(|| format!("the file has {has} bytes, the brief says {said}")),
+        (is != encoding).then(|| format!("the file is in {is}, the brief says {encoding}")),
+    ];
+    let failure = |reason| Failure { place: "source".into(), span: None, reason };
+    reasons.into_iter().flatten().map(failure)
 }
 
 /// Segments whose estimate isn't what the model finds now.
@@ -146,26 +157,24 @@ fn estimates<'m, 'a>(
     Ok(pairs.collect())
 }
 
-/// What is wrong with a claim: its verdict or its signs are not what is found now. What a model
-/// judged is taken as it is recorded, unless the model is there to judge again.
-fn claim_failure(
-    materials: &[Material<'_>],
-    claim: &Claim,
+/// What is wrong with a claim's recorded support: its verdict or its signs are not what is found
+/// now. What a model judged is taken as it is recorded, unless the model is there to judge again.
+///
+/// # Errors
+/// The model's.
+pub fn support_failure(
+    claim: &str,
+    recorded: &Support,
+    cited: &[Evidence<'_>],
     trust: Trust,
-    similarity: Option<&mut Similarity<'_>>,
+    judge: Option<&mut dyn Judge>,
 ) -> Result<Option<String>> {
-    let cited: Vec<_> = materials
-        .iter()
-        .filter(|m| m.sentences.iter().any(|s| claim.citations.iter().any(|c| c.sentence == s.id)))
-        .map(Material::evidence)
-        .collect();
-    let recorded = &claim.support;
-    let mut signs = support::signs(&claim.text, &cited, trust);
+    let mut signs = support::signs(claim, cited, trust);
     let mut judged: Vec<&Sign> = recorded.signs.iter().filter(|s| !s.is_rule()).collect();
-    if let Some(similarity) = similarity
+    if let Some(judge) = judge
         && !judged.is_empty()
     {
-        let again = similarity.signs(&claim.text, &cited)?;
+        let again = judge.signs(claim, cited)?;
         judged.retain(|s| again.iter().all(|a| a.kind != s.kind));
         signs.extend(again);
     }

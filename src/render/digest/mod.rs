@@ -3,9 +3,12 @@
 mod html;
 mod markdown;
 
+use serde::Deserialize;
+
 use super::{Format, wording};
 use crate::{
-    digest::{Citation, Digest, Own, Side, Statement, Story},
+    digest::{Citation, Digest, SCHEMA, Side, Statement},
+    error::{Error, Result},
     trace::conflict::ConflictKind,
 };
 
@@ -26,19 +29,38 @@ fn json(digest: &Digest) -> String {
     json
 }
 
+/// Reads what [`render`] wrote as JSON; nothing if it is something else. `path` names the file in
+/// errors.
+///
+/// # Errors
+/// [`Error::Article`] if it is a digest of another version, or doesn't follow its schema.
+#[must_use]
+pub fn parse(path: &str, json: &str) -> Option<Result<Digest>> {
+    let document: serde_json::Value = serde_json::from_str(json).ok()?;
+    let schema = document.get("schema")?.as_str()?.to_owned();
+    let broken = |reason| Error::Article {
+        path: path.to_owned(),
+        reason,
+        hint: "give what `brief summarize --digest --format json` wrote, unchanged",
+    };
+    if schema == SCHEMA {
+        let digest = Digest::deserialize(document);
+        Some(digest.map_err(|cause| broken(format!("doesn't follow {SCHEMA}: {cause}"))))
+    } else if schema.starts_with("brief-digest/") {
+        let reason = format!("has schema {schema:?}; this version of brief reads {SCHEMA:?}");
+        Some(Err(broken(reason)))
+    } else {
+        None
+    }
+}
+
 /// The places that a digest cites, each once, in the order in which they are read.
 struct Notes<'a>(Vec<&'a Citation>);
 
 impl<'a> Notes<'a> {
     fn of(digest: &'a Digest) -> Self {
-        let own = |own: &'a [Own]| own.iter().flat_map(|own| &own.statements);
-        let of_story = |story: &'a Story| {
-            let sides = story.disagreements.iter().flat_map(|d| &d.sides);
-            story.facts.iter().chain(sides.map(|side| &side.statement)).chain(own(&story.own))
-        };
-        let statements = digest.stories.iter().flat_map(of_story).chain(own(&digest.apart));
         let mut seen = std::collections::HashSet::new();
-        let mut notes: Vec<&Citation> = statements.flat_map(|s| &s.citations).collect();
+        let mut notes: Vec<&Citation> = digest.statements().flat_map(|s| &s.citations).collect();
         notes.retain(|c| seen.insert((c.article, c.sentence.as_str())));
         Self(notes)
     }
