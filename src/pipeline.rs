@@ -11,7 +11,7 @@ use crate::{
         self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store, Weights,
     },
     render::{Brief, SCHEMA, SourceInfo},
-    summarize::{Material, Summarized, Summarizer, Summary},
+    summarize::{Material, Probe, Summarized, Summarizer, Summary},
     trace::{
         check::{Checker, Judge},
         similarity::Similarity,
@@ -97,6 +97,8 @@ struct Loaded {
     manifest: Manifest,
     sha256: String,
     engine: Engine,
+    /// Its judgement of claims, if it is one that judges.
+    probe: Option<Probe>,
 }
 
 /// Turns articles into briefs. Models are chosen when they are first needed, and stay loaded.
@@ -174,7 +176,7 @@ impl Pipeline {
             prompts,
             style: &model.manifest.prompt,
             checker: Checker { trust, judges },
-            judge: model.manifest.judge,
+            probe: model.probe.as_ref(),
         }
         .summarize(&material, settings.sentences, &mut watch(observer))?;
         if let (true, Some(refused)) = (settings.strict, refused.first()) {
@@ -289,10 +291,16 @@ impl Pipeline {
         observer.event(Event::Loading { model: &id });
         let device = self.settings.device.open()?;
         let engine = Engine::load(&id, &weights.path, &device)?;
-        self.loaded.insert(
-            id.clone(),
-            Loaded { manifest: resolved.manifest, sha256: weights.sha256, engine },
-        );
+        let manifest = resolved.manifest;
+        let hidden = engine.config().hidden;
+        let probe = manifest.judge.as_ref().map(|judging| Probe::of(judging, hidden));
+        let probe = probe.transpose().map_err(|reason| Error::Model {
+            model: id.clone(),
+            reason,
+            hint: "mend its manifest, or remove `judge` and the role `entail` from it".into(),
+        })?;
+        let sha256 = weights.sha256;
+        self.loaded.insert(id.clone(), Loaded { manifest, sha256, engine, probe });
         Ok(id)
     }
 

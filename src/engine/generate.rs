@@ -145,6 +145,26 @@ impl Engine {
         Ok(parent)
     }
 
+    /// What the first `layers` layers make of a prompt: the residual stream at its last token,
+    /// `[hidden]`. Nothing is generated.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn state(&mut self, prompt: Prompt, layers: usize) -> Result<Vec<f32>> {
+        let mut levels = prompt.levels;
+        let own = levels.pop().unwrap_or_default();
+        let mut kv = SequenceKv::new(self.prefix(&levels, None)?, layers);
+        let mut state = Vec::new();
+        for tokens in own.chunks(CHUNK) {
+            let states = self
+                .decoder
+                .states(&mut [Rows { kv: &mut kv, tokens }], layers)
+                .map_err(Error::engine("judging a sentence"))?;
+            state = states.into_iter().next().unwrap_or_default();
+        }
+        Ok(state)
+    }
+
     fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
         let mut levels = request.prompt.levels;
         let own = levels.pop().unwrap_or_default();

@@ -87,10 +87,9 @@ pub struct Manifest {
     /// How well it writes summaries; absent if it isn't used for them.
     #[serde(default)]
     pub summary: Option<Quality>,
-    /// As a judge of claims: the probability below which a claim is unsupported, and from which it
-    /// is supported. Absent if the model isn't used for that.
+    /// How it judges claims; absent if it isn't used for that.
     #[serde(default)]
-    pub judge: Option<[f32; 2]>,
+    pub judge: Option<Judging>,
     /// What it is fetched for when nothing installed can do the job: language families, and
     /// `summarize`.
     #[serde(default)]
@@ -109,6 +108,18 @@ pub struct Manifest {
     pub tried: bool,
     /// The files; the first is the weights.
     pub files: Vec<File>,
+}
+
+/// How a model judges claims.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judging {
+    /// Names the linear probe that reads the judgement: `models/judge/{probe}.safetensors`.
+    pub probe: String,
+    /// Layers in front of the probe.
+    pub layers: usize,
+    /// The probability below which a claim is unsupported, and from which it is supported.
+    pub levels: [f32; 2],
 }
 
 /// One file of a model and where it can be had, in order of preference.
@@ -214,7 +225,7 @@ impl Manifest {
             return Err("the role summarize and the quality word `summary` go together".into());
         }
         if self.roles.contains(&Role::Entail) != self.judge.is_some() {
-            return Err("the role entail and the levels `judge` go together".into());
+            return Err("the role entail and `judge` go together".into());
         }
         Ok(())
     }

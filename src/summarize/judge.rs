@@ -1,71 +1,97 @@
-//! Asks a generating model whether a text says what a claim says.
+//! Judges whether a text says what a claim says, by what a generating model makes of the question.
+//!
+//! The model reads the text, the claim and the question, and answers nothing: a linear probe reads
+//! the answer off its residual stream, in the middle of its layers, where it is told more plainly
+//! than in the words that the model would say (Alain & Bengio 2016; Azaria & Mitchell 2023).
+//! `models/judge/` has the probes, what they were fitted on, and the figures.
 
 use minijinja::context;
 
 use crate::{
-    engine::{Engine, Grammar, Next, Prompts, Request, Values},
+    engine::{Engine, Prompts, Values},
     error::{Error, Result},
+    hub::manifest::Judging,
     trace::{Sign, SignKind, check::Judge, support::Evidence},
 };
 
-/// A generating model as a judge. It knows paraphrases, and sees exchanged roles and lost
-/// negations that the rules don't; what it says of numbers is worth less than theirs.
-pub struct Asked<'a> {
+/// The probes, compiled in.
+const BUILT_IN: [(&str, &[u8]); 1] = [(
+    "qwen2.5-coder-1.5b-instruct",
+    include_bytes!("../../models/judge/qwen2.5-coder-1.5b-instruct.safetensors"),
+)];
+
+/// A linear probe of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// A weight for each place of the residual stream.
+    weight: Vec<f32>,
+    bias: f32,
+    /// Layers in front of it.
+    layers: usize,
+    /// Probability below which a claim is unsupported, and from which it is supported.
+    levels: [f32; 2],
+}
+
+/// A generating model as a judge. It knows paraphrases, and sees exchanged roles, lost negations
+/// and numbers said of something else.
+pub struct Probed<'a> {
     /// The loaded model.
     pub engine: &'a mut Engine,
     /// The templates.
     pub prompts: &'a Prompts,
     /// The manifest's prompt style.
     pub style: &'a str,
-    /// The probability of "Yes" below which a claim is unsupported, and from which it is
-    /// supported: the manifest's.
-    pub levels: [f32; 2],
+    /// The model's probe.
+    pub probe: &'a Probe,
 }
 
-/// One token, yes or no.
-struct Answer {
-    tokens: Vec<u32>,
-    given: bool,
-}
-
-impl Grammar for Answer {
-    fn next(&self) -> Next {
-        if self.given { Next::Stop } else { Next::OneOf(self.tokens.clone()) }
-    }
-
-    fn accept(&mut self, _token: u32) {
-        self.given = true;
-    }
-}
-
-impl Judge for Asked<'_> {
-    fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
-        let broken = |reason: String| Error::Model {
-            model: self.style.to_owned(),
-            reason: format!("cannot judge claims: {reason}"),
-            hint: "choose another model for summaries with --model".into(),
+impl Probe {
+    /// The probe that a manifest names, for a model of `hidden` places.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn of(judging: &Judging, hidden: usize) -> Result<Self, String> {
+        let Judging { probe, layers, levels } = judging;
+        let bytes = BUILT_IN.iter().find(|(name, _)| name == probe).map(|(_, bytes)| bytes);
+        let bytes = bytes.ok_or_else(|| format!("there is no probe `{probe}`"))?;
+        let tensors = candle_core::safetensors::load_buffer(bytes, &candle_core::Device::Cpu)
+            .map_err(|e| format!("the probe `{probe}` can't be read: {e}"))?;
+        let values = |name: &str| {
+            let tensor = tensors.get(name).ok_or_else(|| format!("`{probe}` has no {name}"))?;
+            tensor.to_vec1::<f32>().map_err(|e| format!("`{probe}`: {name}: {e}"))
         };
+        let (weight, bias) = (values("weight")?, values("bias")?);
+        match bias.as_slice() {
+            [bias] if weight.len() == hidden => {
+                Ok(Self { weight, bias: *bias, layers: *layers, levels: *levels })
+            }
+            _ => Err(format!("the probe `{probe}` is for another model")),
+        }
+    }
+
+    /// A hidden state `[hidden]` → the probability that the claim is supported.
+    fn probability(&self, state: &[f32]) -> f32 {
+        let logit = self.bias + self.weight.iter().zip(state).map(|(w, x)| w * x).sum::<f32>();
+        1.0 / (1.0 + (-logit).exp())
+    }
+}
+
+impl Judge for Probed<'_> {
+    fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
         let values = Values::default();
         let evidence = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
         let fields = context! { evidence => values.text(&evidence), claim => values.text(claim) };
         let name = format!("entail.{}.jinja", self.style);
-        let tokenizer = &self.engine.tokenizer;
-        let prompt = self.prompts.render(&name, fields, &values, tokenizer).map_err(broken)?;
-        let first = |word| Ok::<_, String>(tokenizer.encode(word)?.first().copied());
-        let yes = first("Yes").map_err(broken)?;
-        let no = first("No").map_err(broken)?;
-        let (Some(yes), Some(no)) = (yes, no) else {
-            return Err(broken("its vocabulary has no words".into()));
-        };
-        let grammar = Answer { tokens: vec![yes, no], given: false };
-        let request =
-            Request { prompt, after: None, max_tokens: 1, grammar: Some(Box::new(grammar)) };
-        let outputs = self.engine.generate(vec![request], &mut |_: usize, _: usize| true)?;
-        let Some(output) = outputs.first() else { return Ok(Vec::new()) };
-        // The likelier word's probability; the two share all but nothing of the whole.
-        let likelier = output.mean_logprob.exp();
-        let score = if output.tokens == [yes] { likelier } else { 1.0 - likelier };
-        let detail = "asked whether what it cites says so, the model doubts it".to_owned();
-        Ok(vec![Sign::measured(SignKind::Entailment, score, self.levels, detail)])
+        let prompt = self.prompts.render(&name, fields, &values, &self.engine.tokenizer).map_err(
+            |reason| Error::Model {
+                model: self.style.to_owned(),
+                reason: format!("cannot judge claims: {reason}"),
+                hint: "choose another model for summaries with --model".into(),
+            },
+        )?;
+        let state = self.engine.state(prompt, self.probe.layers)?;
+        let score = self.probe.probability(&state);
+        let detail = "the model that read both doubts that what it cites says so".to_owned();
+        Ok(vec![Sign::measured(SignKind::Entailment, score, self.probe.levels, detail)])
     }
 }

@@ -4,7 +4,7 @@ mod grammar;
 mod judge;
 mod writer;
 
-pub use judge::Asked;
+pub use judge::{Probe, Probed};
 pub use writer::{Material, Refused, Summarized, Summarizer};
 
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 use super::{
     Citation, Claim, Origin,
     grammar::{CitedSummary, Marks, Written, parse},
-    judge::Asked,
+    judge::{Probe, Probed},
 };
 use crate::{
     Span,
@@ -124,8 +124,8 @@ pub struct Summarizer<'a> {
     pub style: &'a str,
     /// Checks every sentence.
     pub checker: Checker<'a>,
-    /// The model's own levels as a judge of claims, if it is one.
-    pub judge: Option<[f32; 2]>,
+    /// By which the model judges claims too, if it does.
+    pub probe: Option<&'a Probe>,
 }
 
 /// A summary, and what the model wrote that isn't in it.
@@ -363,9 +363,9 @@ impl Summarizer<'_> {
         let chosen: Vec<Evidence<'_>> =
             cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
         let mut support = self.checker.check(text, &chosen)?;
-        if let Some(levels) = self.judge {
+        if let Some(probe) = self.probe {
             let (prompts, style) = (self.prompts, self.style);
-            let mut judge = Asked { engine: self.engine, prompts, style, levels };
+            let mut judge = Probed { engine: self.engine, prompts, style, probe };
             support = check::consult(support, &mut judge, text, &chosen)?;
         }
         Ok(Draft { text: text.to_owned(), support, cited })

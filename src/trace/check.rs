@@ -1,7 +1,7 @@
 //! Brings the signs together: the rules', and those of models that judge meaning.
 
 use super::{
-    Sign, Support, Verdict,
+    Sign, Support,
     support::{self, Evidence, Trust},
 };
 use crate::error::Result;
@@ -20,7 +20,8 @@ pub trait Judge {
 pub struct Checker<'a> {
     /// What the translation is worth.
     pub trust: Trust,
-    /// Models that judge too; their signs are further ones, and take nothing from the rules'.
+    /// Models that judge too; what they say is weighed with what
+    /// the rules find: see [`Support::weigh`].
     pub judges: Vec<&'a mut dyn Judge>,
 }
 
@@ -38,7 +39,7 @@ impl Checker<'_> {
     }
 }
 
-/// Adds a judge's signs. What is refused already needs no model's judgement.
+/// Adds a judge's signs. What is refused for certain needs no model's judgement.
 ///
 /// # Errors
 /// The judge's.
@@ -48,7 +49,7 @@ pub fn consult(
     claim: &str,
     cited: &[Evidence<'_>],
 ) -> Result<Support> {
-    if support.verdict == Verdict::Unsupported {
+    if support.is_settled() {
         return Ok(support);
     }
     support.signs.extend(judge.signs(claim, cited)?);

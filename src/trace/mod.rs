@@ -71,12 +71,39 @@ pub struct Sign {
     /// What is wrong, in words, unless nothing is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
+    /// For an unsupported sign that may err: the log-odds by which it speaks against the claim. A
+    /// model that judges the claim may outweigh it; what has none here nothing outweighs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub against: Option<f32>,
+}
+
+/// Something that a rule found against a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What is wrong, in words.
+    pub detail: String,
+    /// As [`Sign::against`].
+    pub against: Option<f32>,
+}
+
+impl Finding {
+    /// What a model that judges the claim may outweigh.
+    #[must_use]
+    pub fn doubtful(against: f32, detail: String) -> Self {
+        Self { detail, against: Some(against) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Finding {
+    fn from(detail: T) -> Self {
+        Self { detail: detail.into(), against: None }
+    }
 }
 
 /// What the checks found for one summary sentence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Support {
-    /// The worst of the signs' verdicts.
+    /// What follows from the signs.
     pub verdict: Verdict,
     /// The verdict's reason in words.
     pub reason: String,
@@ -84,13 +111,27 @@ pub struct Support {
     pub signs: Vec<Sign>,
 }
 
+/// By what a likeness speaks against a claim when it is too low.
+const MEASURED: f32 = 0.17;
+
+/// The logarithm of the odds of a probability; of certainty it is finite.
+fn log_odds(probability: f32) -> f32 {
+    let p = probability.clamp(1e-6, 1.0 - 1e-6);
+    (p / (1.0 - p)).ln()
+}
+
 impl Sign {
-    /// A sign that fails with the first thing found, and holds if nothing was.
+    /// A sign that fails if anything was found.
     #[must_use]
-    pub fn found(kind: SignKind, details: Vec<String>) -> Self {
-        let verdict = if details.is_empty() { Verdict::Supported } else { Verdict::Unsupported };
-        let detail = (!details.is_empty()).then(|| details.join("; "));
-        Self { kind, verdict, score: None, detail }
+    pub fn found(kind: SignKind, findings: Vec<Finding>) -> Self {
+        if findings.is_empty() {
+            let verdict = Verdict::Supported;
+            return Self { kind, verdict, score: None, detail: None, against: None };
+        }
+        let against: Option<f32> = findings.iter().map(|f| f.against).sum();
+        let details: Vec<String> = findings.into_iter().map(|f| f.detail).collect();
+        let detail = Some(details.join("; "));
+        Self { kind, verdict: Verdict::Unsupported, score: None, detail, against }
     }
 
     /// A sign that measures: unsupported below `least`, partly supported below `full`.
@@ -102,7 +143,8 @@ impl Sign {
             _ => Verdict::Supported,
         };
         let detail = (verdict != Verdict::Supported).then_some(detail);
-        Self { kind, verdict, score: Some(score), detail }
+        let against = (verdict == Verdict::Unsupported).then_some(MEASURED);
+        Self { kind, verdict, score: Some(score), detail, against }
     }
 
     /// Whether it is computed without a model, from the texts alone.
@@ -114,18 +156,36 @@ impl Sign {
 }
 
 impl Support {
-    /// What follows from all signs together: the worst of them decides, and gives the reason.
+    /// What follows from all signs together. Without a model that judges the claim the worst of
+    /// them decides. With one, what may err is weighed against its judgement: log-odds add up, as
+    /// of evidence that is independent, and a claim that is likelier true than not in spite of
+    /// what was found is partly supported.
     #[must_use]
     pub fn weigh(signs: Vec<Sign>) -> Self {
+        let judged = signs.iter().find(|s| s.kind == SignKind::Entailment).and_then(|s| s.score);
+        let outweighed = judged.is_some_and(|p| {
+            let found = signs.iter().filter(|s| s.kind != SignKind::Entailment);
+            log_odds(p) > found.filter_map(|s| s.against).sum::<f32>()
+        });
+        let verdict_of = |sign: &Sign| match sign.verdict {
+            Verdict::Unsupported if outweighed && sign.against.is_some() => Verdict::Partly,
+            verdict => verdict,
+        };
         // Of equal verdicts the first sign's: they stand in the order of their certainty.
-        let worst = signs.iter().rev().max_by_key(|s| s.verdict);
-        let verdict = worst.map_or(Verdict::Unsupported, |s| s.verdict);
+        let worst = signs.iter().rev().max_by_key(|s| verdict_of(s));
+        let verdict = worst.map_or(Verdict::Unsupported, verdict_of);
         let reason = match worst {
             None => "it cites nothing".to_owned(),
             Some(Sign { detail: Some(detail), .. }) => detail.clone(),
             Some(_) => "everything that was compared is in what it cites".to_owned(),
         };
         Self { verdict, reason, signs }
+    }
+
+    /// Whether nothing that a model says can change the verdict.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.signs.iter().any(|s| s.verdict == Verdict::Unsupported && s.against.is_none())
     }
 
     /// The sign of that kind, if it was made.

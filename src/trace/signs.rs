@@ -3,7 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::english::{self, Kind, Quantity, Token};
+use super::{
+    Finding,
+    english::{self, Kind, Quantity, Token},
+};
+
+/// By what each finding speaks against a claim, in log-odds: `models/judge/fit.py` fits them
+/// together with a model's judgement. What isn't here is certain.
+const SMALL: f32 = 0.1;
+const MOVED_NUMBER: f32 = 1.99;
+const MOVED_TIME: f32 = 0.23;
+const UNKNOWN_NAME: f32 = 0.71;
+const MOVED_NAME: f32 = 0.74;
+const AFFIRMED: f32 = 0.1;
+const OPPOSITE: f32 = 0.9;
+const HEDGE: f32 = 1.74;
+const ROLE: f32 = 0.7;
+const SPEAKER: f32 = 0.1;
+pub const CAUSE: f32 = 1.06;
 
 /// A claim, or the sentences that it cites, read.
 pub struct Text {
@@ -123,6 +140,10 @@ fn moved<'e>(
     (score > own * ratio && score > MOVED_LEAST).then_some(token)
 }
 
+fn elsewhere(text: &str, other: &Token) -> String {
+    format!("{text} is said of something else; here it is {}", other.text)
+}
+
 /// The quantity that a token is.
 pub fn quantity(token: &Token) -> Option<&Quantity> {
     match &token.kind {
@@ -143,10 +164,21 @@ pub fn same_value(a: &Quantity, b: &Quantity) -> bool {
         || (b.unit == Some("percent") && a.unit.is_none() && close(b.value / 100.0, a.value))
 }
 
+/// Percentages that words say.
+const FRACTIONS: &[(f64, &[&str])] = &[
+    (10.0, &["tenth", "ten"]),
+    (20.0, &["fifth", "five"]),
+    (25.0, &["quarter"]),
+    (33.3, &["third", "three"]),
+    (50.0, &["half"]),
+    (66.7, &["thirds"]),
+    (75.0, &["quarters"]),
+];
+
 /// Numbers: each must be in what is cited, with the same unit and bound, and said of the same
 /// thing. `known` are further values that the cited sentences have in any form.
 #[must_use]
-pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<String> {
+pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for at in places(claim, |t| quantity(t).is_some()) {
         let Some(token) = claim.sentences.get(at.0).and_then(|s| s.get(at.1)) else { continue };
@@ -157,25 +189,31 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<String> {
         if matching.is_empty() {
             let half_year =
                 q.unit == Some("days") && q.written == 6.0 && evidence.has_word(&["half"]);
-            let elsewhere =
-                half_year || known.iter().any(|v| (v - q.value).abs() <= 1e-6 * v.abs());
+            let fraction = q.unit == Some("percent")
+                && FRACTIONS.iter().any(|(percent, words)| {
+                    (q.value - percent).abs() < 0.5 && evidence.has_word(words)
+                });
+            let elsewhere = half_year
+                || fraction
+                || known.iter().any(|v| (v - q.value).abs() <= 1e-6 * v.abs());
             if !elsewhere {
-                findings.push(format!("{text} is not in what it cites"));
+                let detail = format!("{text} is not in what it cites");
+                // A list of two things counts itself.
+                let small = q.unit.is_none() && q.value <= 2.0;
+                findings.push(if small { Finding::doubtful(SMALL, detail) } else { detail.into() });
             }
             continue;
         }
+        let span = |q: &Quantity| matches!(q.unit, Some("days" | "age"));
         let agrees = |e: &&Quantity| {
-            q.unit.is_none()
-                || e.unit.is_none()
-                || q.unit == e.unit
-                || (q.unit == Some("days") && e.unit == Some("age"))
+            q.unit.is_none() || e.unit.is_none() || q.unit == e.unit || span(q) && span(e)
         };
         let fitting: Vec<&&Quantity> = matching.iter().filter(|e| agrees(e)).collect();
         if fitting.is_empty() {
             let other = matching.first().and_then(|e| e.unit).unwrap_or("no unit");
-            findings.push(format!("{text}: what it cites counts in another unit ({other})"));
+            findings.push(format!("{text}: what it cites counts in another unit ({other})").into());
         } else if q.bound != 0 && fitting.iter().all(|e| e.bound == -q.bound) {
-            findings.push(format!("{text}: what it cites bounds it from the other side"));
+            findings.push(format!("{text}: what it cites bounds it from the other side").into());
         } else if let Some(other) = moved(
             claim,
             at,
@@ -184,7 +222,7 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<String> {
             |t| quantity(t).is_some_and(|e| e.unit == q.unit),
             MOVED_RATIO,
         ) {
-            findings.push(format!("{text} is said of something else; here it is {}", other.text));
+            findings.push(Finding::doubtful(MOVED_NUMBER, elsewhere(text, other)));
         }
     }
     findings
@@ -204,13 +242,18 @@ pub fn covers(cited: &str, said: &str) -> bool {
 
 /// Points in time: each must be in what is cited, and said of the same thing.
 #[must_use]
-pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
+pub fn times(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let key = |t: &Token| match &t.kind {
         Kind::Time(key) => Some(key.clone()),
         _ => None,
     };
     let sort = |key: &str| key.split(' ').next().unwrap_or("").to_owned();
-    let words: BTreeSet<String> = evidence.tokens().map(|t| t.text.to_lowercase()).collect();
+    let words: BTreeSet<String> = evidence
+        .tokens()
+        .map(|t| t.text.to_lowercase())
+        // "within a month"
+        .map(|text| text.strip_prefix("a ").map_or_else(|| text.clone(), str::to_owned))
+        .collect();
     let mut findings = Vec::new();
     for at in places(claim, |t| matches!(t.kind, Kind::Time(_))) {
         let Some(token) = claim.sentences.get(at.0).and_then(|s| s.get(at.1)) else { continue };
@@ -235,8 +278,23 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
                 || sort(&said) == "month"
                     && words.contains("first")
                     && words.iter().any(|w| w.contains("month"));
-            if !(loose || span) || side_changed {
-                findings.push(format!("{text}: that time is not in what it cites"));
+            // "on 8 November" for "from 8 to 21 November", "the 10th" where no more is said
+            let day = said.split(' ').next_back().unwrap_or("");
+            let listed = match sort(&said).as_str() {
+                "date" => {
+                    let month = said.rsplit_once(' ').map_or("", |(month, _)| month);
+                    words.contains(day)
+                        && evidence.tokens().filter_map(key).any(|c| c.starts_with(month))
+                }
+                "day" => words.contains(&text.to_lowercase()),
+                _ => false,
+            };
+            // "the month before" for September; "October of last year" for "last October"
+            let turned = said == "past month"
+                && evidence.tokens().filter_map(key).any(|c| sort(&c) == "month")
+                || said == "past year" && words.contains("last");
+            if !(loose || span || listed || turned) || side_changed {
+                findings.push(format!("{text}: that time is not in what it cites").into());
             }
         } else if let Some(other) = moved(
             claim,
@@ -252,7 +310,7 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
             },
             MOVED_RATIO,
         ) {
-            findings.push(format!("{text} is said of something else; here it is {}", other.text));
+            findings.push(Finding::doubtful(MOVED_TIME, elsewhere(text, other)));
         }
     }
     findings
@@ -261,7 +319,7 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<String> {
 /// Names: each must be in what is cited, as it stands, by its concept (Swiss for Switzerland) or
 /// by its initials, and said of the same thing.
 #[must_use]
-pub fn names(claim: &Text, evidence: &Text) -> Vec<String> {
+pub fn names(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let concepts = evidence.concepts();
     let words: Vec<String> = evidence.tokens().map(|t| t.text.to_lowercase()).collect();
     let initials: String =
@@ -286,7 +344,8 @@ pub fn names(claim: &Text, evidence: &Text) -> Vec<String> {
     for at in places(claim, |t| t.kind == Kind::Name) {
         let Some(token) = claim.sentences.get(at.0).and_then(|s| s.get(at.1)) else { continue };
         if !is_cited(token) {
-            findings.push(format!("{} is not in what it cites", token.text));
+            let detail = format!("{} is not in what it cites", token.text);
+            findings.push(Finding::doubtful(UNKNOWN_NAME, detail));
             continue;
         }
         // A rival must be a name that the claim leaves out, in the same kind of place.
@@ -315,10 +374,7 @@ pub fn names(claim: &Text, evidence: &Text) -> Vec<String> {
             },
             NAME_RATIO,
         ) {
-            findings.push(format!(
-                "{} is said of something else; here it is {}",
-                token.text, other.text
-            ));
+            findings.push(Finding::doubtful(MOVED_NAME, elsewhere(&token.text, other)));
         }
     }
     findings
@@ -360,7 +416,7 @@ fn neighbours(sentences: &[Vec<Token>], token: &Token) -> BTreeSet<String> {
 /// Negations and opposites: what the claim affirms must not be denied by what it cites, nor the
 /// other way round.
 #[must_use]
-pub fn polarity(claim: &Text, evidence: &Text) -> Vec<String> {
+pub fn polarity(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let mut findings = Vec::new();
     let cited: Vec<(&Token, bool)> =
         evidence.sentences.iter().flat_map(|s| with_doubt(s)).collect();
@@ -375,7 +431,9 @@ pub fn polarity(claim: &Text, evidence: &Text) -> Vec<String> {
         }
         if let Some((other, _)) = same.first() {
             let how = if token.negated { "affirmed" } else { "denied" };
-            findings.push(format!("\"{}\" is {how} in what it cites", other.text));
+            let against = if token.negated { AFFIRMED } else { OPPOSITE };
+            let detail = format!("\"{}\" is {how} in what it cites", other.text);
+            findings.push(Finding::doubtful(against, detail));
             continue;
         }
         let opposites = english::opposites(&token.concept);
@@ -390,7 +448,8 @@ pub fn polarity(claim: &Text, evidence: &Text) -> Vec<String> {
             })
             .find(|t| neighbours(&evidence.sentences, t).intersection(&around).next().is_some());
         if let Some(other) = other {
-            findings.push(format!("\"{}\" is \"{}\" in what it cites", token.text, other.text));
+            let detail = format!("\"{}\" is \"{}\" in what it cites", token.text, other.text);
+            findings.push(Finding::doubtful(OPPOSITE, detail));
         }
     }
     findings
@@ -518,7 +577,7 @@ fn hedges<'t>(sentence: &'t [Token], words: &[&str]) -> Vec<(&'t Token, Vec<&'t 
 /// Doubt: what is only possible, alleged or planned in what it cites must not be a fact in the
 /// claim.
 #[must_use]
-pub fn hedging(claim: &Text, evidence: &Text) -> Vec<String> {
+pub fn hedging(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let doubted: BTreeSet<&str> = claim
         .sentences
         .iter()
@@ -542,10 +601,11 @@ pub fn hedging(claim: &Text, evidence: &Text) -> Vec<String> {
             let kept = shared.iter().any(|c| doubted.contains(**c))
                 || doubted.contains(hedge.concept.as_str());
             if scope.len() >= 2 && shared.len() * 2 >= scope.len() && !kept {
-                return vec![format!(
+                let detail = format!(
                     "\"{}\" is missing: it states as fact what its citations don't",
                     hedge.text
-                )];
+                );
+                return vec![Finding::doubtful(HEDGE, detail)];
             }
         }
     }
@@ -729,7 +789,7 @@ pub const TWO_PARTY: &[&str] = &[
 
 /// Roles: who does something in the claim must not be the one to whom it is done in what it cites.
 #[must_use]
-pub fn roles(claim: &Text, evidence: &Text) -> Vec<String> {
+pub fn roles(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let two_party: BTreeSet<String> = TWO_PARTY.iter().map(|w| english::concept(w)).collect();
     let cited = evidence.concepts();
     let shared: BTreeSet<String> = claim
@@ -766,7 +826,8 @@ pub fn roles(claim: &Text, evidence: &Text) -> Vec<String> {
             false
         };
         if wrong {
-            return vec![format!("who and whom of \"{concept}\" are exchanged in what it cites")];
+            let detail = format!("who and whom of \"{concept}\" are exchanged in what it cites");
+            return vec![Finding::doubtful(ROLE, detail)];
         }
     }
     Vec::new()
@@ -842,7 +903,7 @@ fn known_near(evidence: &Text, concept: &str, speaker: &BTreeSet<String>) -> boo
 
 /// Attribution: a statement must be in the mouth of whoever makes it in what is cited.
 #[must_use]
-pub fn attribution(claim: &Text, evidence: &Text) -> Vec<String> {
+pub fn attribution(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let Some(sentence) = claim.sentences.first() else { return Vec::new() };
     let ours = speaker(sentence);
     let known = evidence.concepts();
@@ -873,7 +934,8 @@ pub fn attribution(claim: &Text, evidence: &Text) -> Vec<String> {
                 && ours.is_disjoint(&theirs)
                 && ours.iter().all(|c| !known_near(evidence, c, &theirs)) =>
         {
-            vec!["somebody else says so in what it cites".into()]
+            let detail = "somebody else says so in what it cites".to_owned();
+            vec![Finding::doubtful(SPEAKER, detail)]
         }
         _ => Vec::new(),
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Sign, SignKind, Verdict, cite,
+    Finding, Sign, SignKind, Verdict, cite,
     facts::{self, Tongue},
     signs::{self, Text},
 };
@@ -80,13 +80,14 @@ pub fn signs(claim: &str, cited: &[Evidence<'_>], trust: Trust) -> Vec<Sign> {
             verdict: if unsure.is_some() { Verdict::Partly } else { Verdict::Supported },
             score: None,
             detail: unsure.map(str::to_owned),
+            against: None,
         },
     ]
 }
 
 /// What only the translation has: an error of the translator's can't vouch for itself. `known` are
 /// the numbers of the translation.
-fn of_the_translation_only(claim: &str, cited: &[Evidence<'_>], known: &[f64]) -> Vec<String> {
+fn of_the_translation_only(claim: &str, cited: &[Evidence<'_>], known: &[f64]) -> Vec<Finding> {
     let in_sources: Vec<f64> = cited
         .iter()
         .flat_map(|e| facts::numbers(e.source, Tongue::of_source(e.source)))
@@ -113,15 +114,16 @@ fn of_the_translation_only(claim: &str, cited: &[Evidence<'_>], known: &[f64]) -
     let names = everywhere.into_iter().filter_map(|name| name.english.first().cloned());
     numbers
         .chain(names)
-        .map(|what| format!("{what} is in the translation, not in the original"))
+        .map(|what| format!("{what} is in the translation, not in the original").into())
         .collect()
 }
 
 /// A reason or result that the cited sentences don't give.
-fn invented_cause(claim: &str, target: &str) -> Option<String> {
+fn invented_cause(claim: &str, target: &str) -> Option<Finding> {
     let cause = causes(claim)?;
     let given = causes(target).is_some() || has_reason(target);
-    (!given).then(|| format!("\"{cause}\" is not in what it cites"))
+    (!given)
+        .then(|| Finding::doubtful(signs::CAUSE, format!("\"{cause}\" is not in what it cites")))
 }
 
 /// Whether a text gives a reason without any of the words that say so outright.

@@ -202,6 +202,7 @@ pub fn german() -> Brief {
                     verdict: Verdict::Partly,
                     score: None,
                     detail: Some("a translation that it cites is flagged".into()),
+                    against: None,
                 },
             ]),
         ),

@@ -28,6 +28,7 @@ fn signs(spoilt: &[(SignKind, Verdict, &str)]) -> Support {
             verdict: fault.map_or(Verdict::Supported, |(_, verdict, _)| *verdict),
             score,
             detail: fault.map(|(_, _, detail)| (*detail).to_owned()),
+            against: None,
         }
     });
     Support::weigh(signs.collect())

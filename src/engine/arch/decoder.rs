@@ -174,16 +174,30 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<Vec<f32>>> {
-        let rows = self.hidden(batch)?;
+        let rows = self.last_rows(batch, self.layers.len())?;
+        let rows = self.output_norm.forward(&rows)?;
+        self.head.forward(&rows)?.to_dtype(DType::F32)?.to_vec2()
+    }
+
+    /// Runs `batch` through the first `layers` layers, and returns the residual stream behind them
+    /// at each sequence's last row: `[batch, hidden]`, one vector a sequence, before any norm. The
+    /// caches hold no more than these layers afterwards.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn states(&self, batch: &mut [Rows<'_>], layers: usize) -> Result<Vec<Vec<f32>>> {
+        self.last_rows(batch, layers)?.to_dtype(DType::F32)?.to_vec2()
+    }
+
+    fn last_rows(&self, batch: &mut [Rows<'_>], layers: usize) -> Result<Tensor> {
+        let rows = self.hidden(batch, layers)?;
         let mut last = Vec::with_capacity(batch.len());
         let mut end = 0u32;
         for sequence in batch.iter() {
             end += sequence.tokens.len() as u32;
             last.push(end.saturating_sub(1));
         }
-        let last = Tensor::new(last, &self.device)?;
-        let rows = self.output_norm.forward(&rows.index_select(&last, 0)?)?;
-        self.head.forward(&rows)?.to_dtype(DType::F32)?.to_vec2()
+        rows.index_select(&Tensor::new(last, &self.device)?, 0)
     }
 
     /// As [`Decoder::forward`], without computing logits: for prefixes.
@@ -191,7 +205,7 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn prefill(&self, batch: &mut [Rows<'_>]) -> Result<()> {
-        self.hidden(batch).map(|_| ())
+        self.hidden(batch, self.layers.len()).map(|_| ())
     }
 
     /// Logits of every row of one sequence, for tests against the reference.
@@ -200,18 +214,19 @@ impl Decoder {
     /// candle's.
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.layers);
-        let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }])?;
+        let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }], self.layers.len())?;
         self.head.forward(&self.output_norm.forward(&rows)?)?.to_vec2()
     }
 
-    fn hidden(&self, batch: &mut [Rows<'_>]) -> Result<Tensor> {
+    /// The residual stream behind the first `layers` layers: `[rows, hidden]`.
+    fn hidden(&self, batch: &mut [Rows<'_>], layers: usize) -> Result<Tensor> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
         let ids = Tensor::new(tokens, &self.device)?;
         let mut x = self.embedding.embedding(&ids)?.to_dtype(DType::F32)?;
         if let Some(scale) = self.config.embedding_scale {
             x = (x * f64::from(scale))?;
         }
-        for (index, layer) in self.layers.iter().enumerate() {
+        for (index, layer) in self.layers.iter().enumerate().take(layers) {
             let residual = &x;
             let normed = layer.attention_norm.forward(&x)?;
             let mut attended =

@@ -54,7 +54,7 @@ fn scale(word: &str) -> Option<f64> {
         "dozen" => 12.0,
         "thousand" => 1e3,
         "lakh" | "lakhs" => 1e5,
-        "million" | "mn" | "m" => 1e6,
+        "million" | "mn" => 1e6,
         "crore" | "crores" => 1e7,
         "billion" | "bn" => 1e9,
         "trillion" => 1e12,
@@ -67,7 +67,7 @@ pub(super) fn unit(word: &str) -> Option<(&'static str, f64)> {
     Some(match word {
         "percent" | "%" | "pc" => ("percent", 1.0),
         "hour" | "hours" => ("days", 1.0 / 24.0),
-        "minute" | "minutes" => ("minutes", 1.0),
+        "minute" | "minutes" => ("days", 1.0 / 1440.0),
         "second" | "seconds" => ("seconds", 1.0),
         "day" | "days" => ("days", 1.0),
         "week" | "weeks" => ("days", 7.0),
@@ -76,7 +76,7 @@ pub(super) fn unit(word: &str) -> Option<(&'static str, f64)> {
         "decade" | "decades" => ("days", 3650.0),
         "km" | "kilometre" | "kilometres" | "kilometer" | "kilometers" => ("kilometre", 1.0),
         "mile" | "miles" => ("mile", 1.0),
-        "metre" | "metres" | "meter" | "meters" => ("metre", 1.0),
+        "metre" | "metres" | "meter" | "meters" | "m" => ("metre", 1.0),
         "foot" | "feet" => ("foot", 1.0),
         "centimetre" | "centimetres" | "centimeter" | "centimeters" | "cm" => ("centimetre", 1.0),
         "millimetre" | "millimetres" | "millimeters" | "mm" => ("millimetre", 1.0),
@@ -141,6 +141,17 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
     while let Some(factor) = scale(low(next)).filter(|_| low(next) != "dozen") {
         value *= factor;
         next += 1;
+        // "2 crore 30 lakh"
+        let rest = digits(low(next)).zip(scale(low(next + 1)));
+        if let Some((rest, smaller)) = rest.filter(|(_, smaller)| *smaller < factor) {
+            value += rest * smaller;
+            next += 2;
+        }
+    }
+    // "€3.5 m"
+    if prefix.is_some() && low(next) == "m" {
+        value *= 1e6;
+        next += 1;
     }
     // "three quarters", "two thirds"
     match low(next) {
@@ -178,6 +189,11 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
         named = Some(("age", 1.0));
         end = next + 2;
     }
+    // "an hour and a half"
+    if (low(end), low(end + 1), low(end + 2)) == ("and", "a", "half") {
+        value += 0.5;
+        end += 3;
+    }
     let (unit, factor) =
         named.map_or((prefix, 1.0), |(name, factor)| (prefix.or(Some(name)), factor));
     let bound = bound(words, at);
@@ -188,6 +204,13 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
 fn spoken(words: &[String], at: usize) -> Option<(f64, usize)> {
     let low = |i: usize| word_at(words, i);
     let (mut total, mut current, mut next, mut any) = (0.0, 0.0, at, false);
+    let half = low(at) == "half" && matches!(low(at + 1), "a" | "an");
+    if half && let Some(factor) = scale(low(at + 2)) {
+        return Some((factor / 2.0, at + 3));
+    }
+    if half && unit(low(at + 2)).is_some() {
+        return Some((0.5, at + 2));
+    }
     if matches!(low(at), "a" | "one") && scale(low(at + 1)).is_some() {
         current = 1.0;
         next += 1;
@@ -195,8 +218,13 @@ fn spoken(words: &[String], at: usize) -> Option<(f64, usize)> {
         && unit(low(at + 1)).is_some_and(|(name, _)| name == "days")
         && !matches!(low(at + 2), "ago" | "before" | "earlier")
         && low(at + 1) != "day"
-        // "miles an hour" is a rate.
-        && at.checked_sub(1).is_none_or(|b| unit(low(b)).is_none())
+        // "miles an hour", "50 million a year" and "once a week" are rates.
+        && at.checked_sub(1).is_none_or(|b| {
+            unit(low(b)).is_none()
+                && scale(low(b)).is_none()
+                && digits(low(b)).is_none()
+                && !matches!(low(b), "once" | "twice" | "times")
+        })
     {
         return Some((1.0, at + 1));
     }
@@ -205,6 +233,12 @@ fn spoken(words: &[String], at: usize) -> Option<(f64, usize)> {
         if let Some(value) = cardinal(word) {
             current += value;
             any = true;
+        } else if word == "one"
+            && any
+            && matches!(current as u32, 20 | 30 | 40 | 50 | 60 | 70 | 80 | 90)
+        {
+            // "thirty-one"; alone, "one" is seldom a number.
+            current += 1.0;
         } else if let Some(factor) = scale(word).filter(|_| any || current > 0.0) {
             any = true;
             if factor >= 1e3 {
@@ -271,6 +305,14 @@ mod tests {
             ("for another week", (7.0, Some("days"), 0)),
             ("nearly one lakh names", (1e5, None, 0)),
             ("a fine of five million dollars", (5e6, Some("dollar"), 0)),
+            ("thirty-one thousand tonnes", (31e3, Some("tonne"), 0)),
+            ("half a million tons", (5e5, Some("tonne"), 0)),
+            ("for half a year", (182.5, Some("days"), 0)),
+            ("an hour and a half", (1.5 / 24.0, Some("days"), 0)),
+            ("2 crore 30 lakh taka", (2.3e7, Some("taka"), 0)),
+            ("€3.5 m", (3.5e6, Some("euro"), 0)),
+            ("1.6 m in length", (1.6, Some("metre"), 0)),
+            ("Tk 50 million a year", (5e7, Some("taka"), 0)),
         ] {
             assert_eq!(quantities(text), [want], "{text}");
         }

@@ -130,6 +130,8 @@ fn period(words: &[String], at: usize) -> Option<(String, usize)> {
         return None;
     }
     let (side, end) = match word_at(words, at) {
+        // "on the last day of", "over the last day"
+        "last" | "past" if period == "day" => return None,
         "last" | "previous" | "past" => ("past", at + 2),
         "next" | "coming" | "following" => ("next", at + 2),
         "this" | "current" => ("this", at + 2),
