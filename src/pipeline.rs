@@ -5,13 +5,14 @@ use std::{collections::HashMap, path::PathBuf};
 use crate::{
     Language,
     article::{Article, BlockKind},
+    digest::{self, Digest},
     engine::{DeviceChoice, Engine, Prompts, embed::Embedder},
     error::{Error, Result},
     hub::{
         self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store, Weights,
     },
     render::{Brief, SCHEMA, SourceInfo},
-    summarize::{Material, Probe, Summarized, Summarizer, Summary},
+    summarize::{Material, Probe, Probed, Summarized, Summarizer, Summary},
     trace::{
         check::{Checker, Judge},
         similarity::Similarity,
@@ -195,6 +196,27 @@ impl Pipeline {
             claims,
         });
         Ok(brief)
+    }
+
+    /// Briefs → one over all of them.
+    ///
+    /// # Errors
+    /// No model for summaries or for embeddings can be had; what the models fail in.
+    pub fn digest(&mut self, briefs: &[Brief], observer: &mut dyn Observer) -> Result<Digest> {
+        let id = self.load(Role::Summarize, None, observer)?;
+        self.embedder(observer)?;
+        let Self { prompts, loaded, embedder, .. } = self;
+        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+        let Some(Ok(embedder)) = embedder else { return Err(unloaded("for embeddings")) };
+        let Loaded { engine, manifest, probe, .. } = model;
+        let style = manifest.prompt.as_str();
+        let mut probed = probe.as_ref().map(|probe| Probed { engine, prompts, style, probe });
+        if probed.is_none() {
+            observer.event(Event::Note(&format!(
+                "{id} judges no claims: what is told as one fact is found by words and likeness"
+            )));
+        }
+        digest::digest(briefs, embedder, probed.as_mut().map(|p| p as &mut dyn Judge))
     }
 
     /// Texts → a translation with one segment each, in order. An empty text gives an empty segment.

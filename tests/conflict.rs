@@ -68,6 +68,10 @@ fn other_matters_contradict_nothing() {
         ("Police questioned the driver.", "Police found the recorder."),
         ("The embassy said all are safe.", "The ministry said all are safe."),
         ("Neighbours brought blankets.", "The fire brigade brought ladders."),
+        (
+            "If an agreement between Lanur and Tessia is reached, Belmar may help Orvan.",
+            "The king thanked Lanur for helping Orvan, while Tessia waited.",
+        ),
     ] {
         assert_eq!(found(a, b), None, "{a} | {b}");
     }

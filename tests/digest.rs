@@ -76,7 +76,9 @@ fn embedder() -> Option<Embedder> {
 fn of_samples() -> Option<&'static Digest> {
     static DIGEST: OnceLock<Option<Digest>> = OnceLock::new();
     DIGEST
-        .get_or_init(|| Some(digest::digest(&briefs("samples/digest"), &embedder()?).unwrap()))
+        .get_or_init(|| {
+            Some(digest::digest(&briefs("samples/digest"), &embedder()?, None).unwrap())
+        })
         .as_ref()
 }
 
@@ -188,7 +190,7 @@ fn every_sentence_is_supported_by_what_it_cites() {
 #[test]
 fn articles_that_share_nothing_get_no_common_story() {
     let Some(model) = embedder() else { return };
-    let digest = digest::digest(&briefs("tests/digest/unrelated"), &model).unwrap();
+    let digest = digest::digest(&briefs("tests/digest/unrelated"), &model, None).unwrap();
     assert_eq!(digest.stories, [], "a story was invented");
     assert_eq!(digest.apart.len(), 4);
     assert!(render::digest::render(&digest, Format::Markdown).contains("no story in common"));
@@ -201,7 +203,7 @@ fn a_story_among_unrelated_articles_stays_theirs() {
     all.extend(briefs("samples/digest"));
     // The same file twice is one source, not two.
     all.extend(briefs("samples/digest"));
-    let digest = digest::digest(&all, &model).unwrap();
+    let digest = digest::digest(&all, &model, None).unwrap();
     let alone = of_samples().unwrap();
     assert_eq!(digest.articles.len(), 9);
     assert_eq!(digest.stories.len(), 1);
@@ -217,7 +219,7 @@ fn a_story_among_unrelated_articles_stays_theirs() {
 fn no_article_and_one_article_make_a_digest_too() {
     let Some(model) = embedder() else { return };
     for folder in [&[][..], &briefs("samples/digest")[..1]] {
-        let digest = digest::digest(folder, &model).unwrap();
+        let digest = digest::digest(folder, &model, None).unwrap();
         assert!(digest.stories.is_empty());
         assert_eq!(digest.apart.len(), folder.len());
         for format in [Format::Markdown, Format::Html, Format::Json] {
@@ -234,7 +236,7 @@ fn what_is_flagged_vouches_for_nothing() {
     for segment in briefs.iter_mut().flat_map(|b| &mut b.translation.segments) {
         segment.flags.push(Flag { kind: FlagKind::Unrelated, detail: "planted".into() });
     }
-    let digest = digest::digest(&briefs, &model).unwrap();
+    let digest = digest::digest(&briefs, &model, None).unwrap();
     assert_eq!(digest.stories, []);
 }
 

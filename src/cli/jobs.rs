@@ -11,7 +11,6 @@ use super::{
 use crate::{
     Language, article,
     batch::{self, Destination, Input},
-    digest,
     error::{Error, Result},
     pipeline::{Observer, Pipeline},
     render::{self, Brief, Format},
@@ -138,7 +137,7 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
     }
     if !pages.is_empty() {
         let text = if job == Job::Digest {
-            let digest = digest::digest(&pages, pipeline.embedder(&mut screen)?)?;
+            let digest = pipeline.digest(&pages, &mut screen)?;
             render::digest::render(&digest, plan.format)
         } else {
             render::render_many(&pages, Format::Html)

@@ -23,7 +23,7 @@ use crate::{
     error::Result,
     render::{Brief, SourceInfo},
     summarize::Origin,
-    trace::{Support, conflict::ConflictKind},
+    trace::{Support, check::Judge, conflict::ConflictKind},
 };
 
 /// The schema's name in every JSON output.
@@ -152,15 +152,21 @@ impl Story {
 }
 
 /// Puts together what the articles tell. Of briefs of one and the same file only the first counts.
+/// The embedding model finds what may be the same; what is told as one must stand before `judge`,
+/// each article's sentence by itself. Without a judge, words and likeness decide.
 ///
 /// # Errors
-/// The embedding model's.
-pub fn digest(briefs: &[Brief], model: &Embedder) -> Result<Digest> {
+/// The models'.
+pub fn digest<'j>(
+    briefs: &[Brief],
+    model: &Embedder,
+    judge: Option<&'j mut (dyn Judge + 'j)>,
+) -> Result<Digest> {
     let briefs = in_order(briefs);
     let items = item::gather(&briefs);
     let pairs = item::relate(&items, model)?;
     let groups = group::group(&items, &pairs);
-    tell::tell(&briefs, &items, groups, model)
+    tell::tell(&briefs, &items, groups, model, judge)
 }
 
 impl Statement {

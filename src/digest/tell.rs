@@ -38,10 +38,11 @@ struct Finding {
     is_specific: bool,
 }
 
-struct Teller<'a, 'b> {
+struct Teller<'a, 'b, 'j> {
     briefs: &'b [&'a Brief],
     items: &'b [Item<'a>],
     likeness: Likeness<'b>,
+    judge: Option<&'j mut (dyn Judge + 'j)>,
 }
 
 /// Likeness of a fact to what is cited for it, in however many languages.
@@ -72,14 +73,15 @@ impl Judge for Likeness<'_> {
 /// Writes the digest.
 ///
 /// # Errors
-/// The embedding model's.
-pub fn tell(
+/// The models'.
+pub fn tell<'j>(
     briefs: &[&Brief],
     items: &[Item<'_>],
     groups: Vec<Group<'_>>,
     model: &Embedder,
+    judge: Option<&'j mut (dyn Judge + 'j)>,
 ) -> Result<Digest> {
-    let mut teller = Teller { briefs, items, likeness: Likeness::new(model) };
+    let mut teller = Teller { briefs, items, likeness: Likeness::new(model), judge };
     let mut findings = Vec::new();
     for group in &groups {
         findings.extend(teller.finding(group)?);
@@ -177,7 +179,7 @@ fn components(articles: usize, findings: &[Finding], items: &[Item<'_>]) -> Vec<
     story
 }
 
-impl<'a> Teller<'a, '_> {
+impl<'a> Teller<'a, '_, '_> {
     /// What a group comes to; nothing where no sentence of it stands the checks.
     fn finding(&mut self, group: &Group<'_>) -> Result<Option<Finding>> {
         let mut told: Vec<(Vec<usize>, Statement)> = Vec::new();
@@ -211,22 +213,21 @@ impl<'a> Teller<'a, '_> {
             trust: Trust,
             share: f32,
         }
-        let mut candidates: Vec<Candidate> = side
-            .iter()
-            .filter_map(|item| {
-                let claim = self.items.get(*item)?;
-                let others = side.iter().filter(|other| *other != item);
-                let told: Vec<(usize, f32)> = others
-                    .filter_map(|other| Some((*other, telling(claim, self.items.get(*other)?)?)))
-                    .collect();
-                Some(Candidate {
-                    item: *item,
-                    trust: claim.trust,
-                    share: told.iter().map(|(_, share)| share).sum(),
-                    witnesses: told.into_iter().map(|(other, _)| other).collect(),
-                })
-            })
-            .collect();
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for item in side {
+            let Some(claim) = self.items.get(*item) else { continue };
+            let (mut witnesses, mut sum) = (Vec::new(), 0.0);
+            for other in side.iter().filter(|other| *other != item) {
+                let Some(witness) = self.items.get(*other) else { continue };
+                if let Some(share) = telling(claim, witness)
+                    && self.tells(witness, claim)?
+                {
+                    witnesses.push(*other);
+                    sum += share;
+                }
+            }
+            candidates.push(Candidate { item: *item, trust: claim.trust, share: sum, witnesses });
+        }
         candidates.sort_by(|a, b| {
             (b.witnesses.len().cmp(&a.witnesses.len()))
                 .then((a.trust == Trust::Gist).cmp(&(b.trust == Trust::Gist)))
@@ -241,6 +242,13 @@ impl<'a> Teller<'a, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a sentence tells all that another does, as the judge sees it.
+    fn tells(&mut self, witness: &Item<'_>, claim: &Item<'_>) -> Result<bool> {
+        let Some(judge) = &mut self.judge else { return Ok(true) };
+        let signs = judge.signs(claim.text(), &[witness.material.evidence()])?;
+        Ok(signs.iter().all(|s| s.verdict != Verdict::Unsupported))
     }
 
     /// An item's sentence, citing items; nothing if they don't support it.

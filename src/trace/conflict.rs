@@ -34,8 +34,8 @@ pub struct Conflict {
     pub values: [String; 2],
 }
 
-/// What must be shared besides the two values: this many words, and this part of the words of
-/// whichever side says less.
+/// What must be shared besides the two values: this many words that are no names (a story's names
+/// are everywhere in it), and this part of the words of whichever side says less.
 const SHARED_WORDS: usize = 2;
 const SHARED_PART: f32 = 0.6;
 /// "About 200" doesn't contradict 212.
@@ -83,6 +83,7 @@ pub fn conflict(a: &str, b: &str) -> Option<Conflict> {
 struct Sentence {
     tokens: Vec<Token>,
     concepts: BTreeSet<String>,
+    names: BTreeSet<String>,
 }
 
 impl Sentence {
@@ -99,7 +100,18 @@ impl Sentence {
         }
         let concepts =
             tokens.iter().filter(|t| t.is_content()).map(|t| t.concept.clone()).collect();
-        Self { tokens, concepts }
+        let names =
+            tokens.iter().filter(|t| t.kind == Kind::Name).map(|t| t.concept.clone()).collect();
+        Self { tokens, concepts, names }
+    }
+
+    /// Whether enough of what one says (`ours`, of this sentence) is in what the other says.
+    fn alike(&self, ours: &BTreeSet<String>, theirs: &BTreeSet<String>) -> bool {
+        let (small, large) =
+            if ours.len() <= theirs.len() { (ours, theirs) } else { (theirs, ours) };
+        let shared: Vec<&String> = small.iter().filter(|c| is_covered(c, large)).collect();
+        let words = shared.iter().filter(|c| !self.names.contains(**c)).count();
+        words >= SHARED_WORDS && shared.len() as f32 >= SHARED_PART * small.len() as f32
     }
 
     fn has(&self, token: &Token) -> bool {
@@ -144,13 +156,6 @@ impl Sentence {
     }
 }
 
-/// Whether enough of what one says is in what the other says.
-fn alike(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
-    let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    let shared = small.iter().filter(|concept| is_covered(concept, large)).count();
-    shared >= SHARED_WORDS && shared as f32 >= SHARED_PART * small.len() as f32
-}
-
 fn number(a: &Sentence, b: &Sentence) -> Option<Conflict> {
     let lone = |ours: &Sentence, theirs: &Sentence| -> Vec<usize> {
         ours.places(signs::quantity)
@@ -168,7 +173,7 @@ fn number(a: &Sentence, b: &Sentence) -> Option<Conflict> {
             && excludes(r, q)
             && !(is_rough(a, i) || is_rough(b, j)) | differ_clearly(q, r)
             && count_the_same(a, i, b, j)
-            && alike(&a.around(i), &b.around(j));
+            && a.alike(&a.around(i), &b.around(j));
         contradict.then(|| Conflict {
             kind: ConflictKind::Number,
             values: [shown_number(s, q), shown_number(t, r)],
@@ -239,7 +244,7 @@ fn date(a: &Sentence, b: &Sentence) -> Option<Conflict> {
     pairs.into_iter().find_map(|(i, j)| {
         let (s, t) = (time(a.tokens.get(i)?)?, time(b.tokens.get(j)?)?);
         let values = [shown_time(s)?, shown_time(t)?];
-        (comparable(s, t) && alike(&a.around(i), &b.around(j)))
+        (comparable(s, t) && a.alike(&a.around(i), &b.around(j)))
             .then_some(Conflict { kind: ConflictKind::Date, values })
     })
 }
@@ -294,7 +299,7 @@ fn negation(a: &Sentence, b: &Sentence) -> Option<Conflict> {
                 let not = if t.negated { "not " } else { "" };
                 format!("{not}{}", t.text)
             };
-            ((denied || opposite) && alike(&a.around(i), &b.around(j))).then(|| Conflict {
+            ((denied || opposite) && a.alike(&a.around(i), &b.around(j))).then(|| Conflict {
                 kind: ConflictKind::Negation,
                 values: [shown(ours), shown(theirs)],
             })
@@ -318,9 +323,8 @@ fn actor(a: &Sentence, b: &Sentence) -> Option<Conflict> {
         UNIQUE.iter().chain(signs::TWO_PARTY).map(|word| english::concept(word)).collect();
     let unique = of_ours.iter().any(|c| telling.contains(c) && of_theirs.contains(c));
     let counts = |doer: &[Token]| doer.iter().any(|t| signs::quantity(t).is_some());
-    (unique && !counts(ours) && !counts(theirs) && alike(&of_ours, &of_theirs)).then(|| Conflict {
-        kind: ConflictKind::Actor,
-        values: [shown_doer(ours), shown_doer(theirs)],
+    (unique && !counts(ours) && !counts(theirs) && a.alike(&of_ours, &of_theirs)).then(|| {
+        Conflict { kind: ConflictKind::Actor, values: [shown_doer(ours), shown_doer(theirs)] }
     })
 }
 
