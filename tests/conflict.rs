@@ -69,8 +69,10 @@ fn other_matters_contradict_nothing() {
         ("The embassy said all are safe.", "The ministry said all are safe."),
         ("Neighbours brought blankets.", "The fire brigade brought ladders."),
         (
-            "If an agreement between Lanur and Tessia is reached, Belmar may help Orvan.",
-            "The king thanked Lanur for helping Orvan, while Tessia waited.",
+            "If an arms agreement between North Lanur and Tessia is reached, South Lanur may also \
+             provide military assistance to Orvan, which could lead to broader conflicts.",
+            "Merz thanked North Lanur for its support in the conflict with Orvan, while Kim \
+             confirmed his readiness to provide further assistance.",
         ),
     ] {
         assert_eq!(found(a, b), None, "{a} | {b}");

@@ -321,7 +321,13 @@ fn actor(a: &Sentence, b: &Sentence) -> Option<Conflict> {
     let (of_ours, of_theirs) = (rest(a, ours), rest(b, theirs));
     let telling: BTreeSet<String> =
         UNIQUE.iter().chain(signs::TWO_PARTY).map(|word| english::concept(word)).collect();
-    let unique = of_ours.iter().any(|c| telling.contains(c) && of_theirs.contains(c));
+    // The deed must be the doer's own: in the same clause.
+    let deeds = |sentence: &Sentence, doer: &[Token]| -> BTreeSet<String> {
+        let clause = doer.last().map(|t| t.clause);
+        let own = sentence.tokens.iter().filter(|t| Some(t.clause) == clause);
+        own.map(|t| t.concept.clone()).filter(|c| telling.contains(c)).collect()
+    };
+    let unique = !deeds(a, ours).is_disjoint(&deeds(b, theirs));
     let counts = |doer: &[Token]| doer.iter().any(|t| signs::quantity(t).is_some());
     (unique && !counts(ours) && !counts(theirs) && a.alike(&of_ours, &of_theirs)).then(|| {
         Conflict { kind: ConflictKind::Actor, values: [shown_doer(ours), shown_doer(theirs)] }
