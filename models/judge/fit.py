@@ -89,7 +89,9 @@ def states(gguf, items):
 FINDINGS = [
     ("SMALL", "numbers", lambda d: "is not in what it cites" in d),
     ("MOVED_NUMBER", "numbers", lambda d: "said of something else" in d),
+    ("DISPLACED_NUMBER", "numbers", lambda d: "is perhaps said of" in d),
     ("MOVED_TIME", "dates", lambda d: "said of something else" in d),
+    ("DISPLACED_TIME", "dates", lambda d: "is perhaps said of" in d),
     ("UNKNOWN_NAME", "names", lambda d: "is not in what it cites" in d),
     ("MOVED_NAME", "names", lambda d: "said of something else" in d),
     ("AFFIRMED", "negation", lambda d: "is affirmed" in d),

@@ -11,16 +11,18 @@ use super::{
 /// By what each finding speaks against a claim, in log-odds: `models/judge/fit.py` fits them
 /// together with a model's judgement. What isn't here is certain.
 const SMALL: f32 = 0.1;
-const MOVED_NUMBER: f32 = 1.99;
-const MOVED_TIME: f32 = 0.23;
-const UNKNOWN_NAME: f32 = 0.71;
-const MOVED_NAME: f32 = 0.74;
+const MOVED_NUMBER: f32 = 2.01;
+const DISPLACED_NUMBER: f32 = 0.9;
+const DISPLACED_TIME: f32 = 0.44;
+const MOVED_TIME: f32 = 0.26;
+const UNKNOWN_NAME: f32 = 1.08;
+const MOVED_NAME: f32 = 0.84;
 const AFFIRMED: f32 = 0.1;
-const OPPOSITE: f32 = 0.9;
-const HEDGE: f32 = 1.74;
-const ROLE: f32 = 0.7;
-const SPEAKER: f32 = 0.1;
-pub const CAUSE: f32 = 1.06;
+const OPPOSITE: f32 = 0.95;
+const HEDGE: f32 = 1.75;
+const ROLE: f32 = 0.73;
+const SPEAKER: f32 = 0.12;
+pub const CAUSE: f32 = 1.08;
 
 /// A claim, or the sentences that it cites, read.
 pub struct Text {
@@ -140,8 +142,81 @@ fn moved<'e>(
     (score > own * ratio && score > MOVED_LEAST).then_some(token)
 }
 
+/// The content words that go with a token and with none of its sort: those of its clause, up to
+/// the next of its sort on either side.
+fn territory<'t>(
+    sentence: &'t [Token],
+    at: usize,
+    of_its_sort: &impl Fn(&Token) -> bool,
+) -> BTreeSet<&'t str> {
+    let Some(clause) = sentence.get(at).map(|t| t.clause) else { return BTreeSet::new() };
+    let outside = |t: &&Token| t.clause == clause && !of_its_sort(t);
+    let before = sentence.iter().take(at).rev().take_while(outside);
+    let after = sentence.iter().skip(at + 1).take_while(outside);
+    before.chain(after).filter(|t| t.kind == Kind::Content).map(|t| t.concept.as_str()).collect()
+}
+
+/// Whether the claim says of a token what the evidence says only of another of its sort: one that
+/// the claim leaves out ("31 were trapped" for "31 got out, 15 were trapped"), or one of which it
+/// says what the evidence says only of the first ("five died and 16 were hurt", exchanged).
+fn displaced<'e>(
+    claim: &Text,
+    at: (usize, usize),
+    evidence: &'e Text,
+    same: impl Fn(&Token, &Token) -> bool,
+    of_its_sort: impl Fn(&Token) -> bool,
+) -> Option<&'e Token> {
+    let token = claim.sentences.get(at.0)?.get(at.1)?;
+    // The second number of a score, 4–3, is nobody's own.
+    let before = at.1.checked_sub(1).and_then(|b| claim.sentences.get(at.0)?.get(b));
+    if before.is_some_and(&of_its_sort) {
+        return None;
+    }
+    let ours = territory(claim.sentences.get(at.0)?, at.1, &of_its_sort);
+    let said = claim.concepts();
+    let territory_at = |(s, i): &(usize, usize)| {
+        evidence.sentences.get(*s).map(|sentence| territory(sentence, *i, &of_its_sort))
+    };
+    let there = places(evidence, |t| same(token, t));
+    let own: BTreeSet<&str> = there.iter().filter_map(territory_at).flatten().collect();
+    // "Three villages with 900 inhabitants were evacuated": the villages stay three.
+    let counted = |text: &Text, (s, i): (usize, usize)| -> Option<String> {
+        let clause = text.sentences.get(s)?.get(i)?.clause;
+        let mut next = text.sentences.get(s)?.iter().skip(i + 1).take(2);
+        let noun = next.find(|t| t.clause == clause && t.kind == Kind::Content)?;
+        Some(noun.concept.clone())
+    };
+    let thing = counted(claim, at);
+    if thing.is_some() && there.iter().any(|place| counted(evidence, *place) == thing) {
+        return None;
+    }
+    // What is said of it there and not here: else nothing was left out for the other's sake.
+    let left_out = own.iter().any(|concept| !said.contains(*concept));
+    places(evidence, |t| of_its_sort(t) && !same(token, t)).into_iter().find_map(|place| {
+        let theirs = territory_at(&place)?;
+        let other = evidence.sentences.get(place.0)?.get(place.1)?;
+        let kept = places(claim, |c| same(c, other));
+        let given: BTreeSet<&str> = kept
+            .iter()
+            .filter_map(|(s, i)| Some(territory(claim.sentences.get(*s)?, *i, &of_its_sort)))
+            .flatten()
+            .collect();
+        let taken = theirs.iter().any(|c| ours.contains(c) && !own.contains(c));
+        // Nothing may speak for their own places.
+        let stays = own.iter().any(|c| ours.contains(c) && !theirs.contains(c))
+            || theirs.iter().any(|c| given.contains(c) && !own.contains(c));
+        let exchanged = !stays && own.iter().any(|c| given.contains(c) && !theirs.contains(c));
+        let is_so = if kept.is_empty() { left_out } else { exchanged };
+        (taken && is_so).then_some(other)
+    })
+}
+
 fn elsewhere(text: &str, other: &Token) -> String {
     format!("{text} is said of something else; here it is {}", other.text)
+}
+
+fn perhaps(text: &str, other: &Token) -> String {
+    format!("{text} is perhaps said of what is {} here", other.text)
 }
 
 /// The quantity that a token is.
@@ -223,6 +298,14 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Finding> {
             MOVED_RATIO,
         ) {
             findings.push(Finding::doubtful(MOVED_NUMBER, elsewhere(text, other)));
+        } else if let Some(other) = displaced(
+            claim,
+            at,
+            evidence,
+            |a, b| quantity(a).zip(quantity(b)).is_some_and(|(a, b)| same_value(a, b)),
+            |t| quantity(t).is_some_and(|e| e.unit == q.unit),
+        ) {
+            findings.push(Finding::doubtful(DISPLACED_NUMBER, perhaps(text, other)));
         }
     }
     findings
@@ -296,21 +379,22 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<Finding> {
             if !(loose || span || listed || turned) || side_changed {
                 findings.push(format!("{text}: that time is not in what it cites").into());
             }
-        } else if let Some(other) = moved(
-            claim,
-            at,
-            evidence,
-            |a, b| key(a).zip(key(b)).is_some_and(|(a, b)| covers(&b, &a) || covers(&a, &b)),
-            |t| {
+        } else {
+            let same = |a: &Token, b: &Token| {
+                key(a).zip(key(b)).is_some_and(|(a, b)| covers(&b, &a) || covers(&a, &b))
+            };
+            let of_its_sort = |t: &Token| {
                 key(t).is_some_and(|c| {
                     sort(&c) == sort(&said)
                         || (sort(&c) == "date" && sort(&said) == "day")
                         || (sort(&c) == "day" && sort(&said) == "date")
                 })
-            },
-            MOVED_RATIO,
-        ) {
-            findings.push(Finding::doubtful(MOVED_TIME, elsewhere(text, other)));
+            };
+            if let Some(other) = moved(claim, at, evidence, same, of_its_sort, MOVED_RATIO) {
+                findings.push(Finding::doubtful(MOVED_TIME, elsewhere(text, other)));
+            } else if let Some(other) = displaced(claim, at, evidence, same, of_its_sort) {
+                findings.push(Finding::doubtful(DISPLACED_TIME, perhaps(text, other)));
+            }
         }
     }
     findings
@@ -322,8 +406,17 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<Finding> {
 pub fn names(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let concepts = evidence.concepts();
     let words: Vec<String> = evidence.tokens().map(|t| t.text.to_lowercase()).collect();
-    let initials: String =
-        words.iter().flat_map(|w| w.split('-')).filter_map(|w| w.chars().next()).collect();
+    let initials_of = |tokens: &mut dyn Iterator<Item = &Token>| -> String {
+        let words = tokens.map(|t| t.text.to_lowercase());
+        words
+            .flat_map(|w| w.split('-').filter_map(|w| w.chars().next()).collect::<Vec<_>>())
+            .collect()
+    };
+    // "Bank of England", with and without its small words.
+    let initials = [
+        initials_of(&mut evidence.tokens()),
+        initials_of(&mut evidence.tokens().filter(|t| t.is_content())),
+    ];
     let roman = |word: &str| {
         matches!((word, &concepts), ("II", c) if c.contains("second"))
             || matches!((word, &concepts), ("I", c) if c.contains("first"))
@@ -335,7 +428,7 @@ pub fn names(claim: &Text, evidence: &Text) -> Vec<Finding> {
             || words
                 .iter()
                 .any(|w| *w == lower || w.trim_end_matches('s') == lower.trim_end_matches('s'))
-            || (shouted && initials.contains(&lower))
+            || (shouted && initials.iter().any(|all| all.contains(&lower)))
             || roman(&token.text)
     };
     let claimed: BTreeSet<&str> =

@@ -92,6 +92,7 @@ pub(super) fn unit(word: &str) -> Option<(&'static str, f64)> {
         "degree" | "degrees" => ("degree", 1.0),
         "euro" | "euros" | "€" | "eur" => ("euro", 1.0),
         "dollar" | "dollars" | "$" | "usd" | "us$" => ("dollar", 1.0),
+        "a$" => ("australian dollar", 1.0),
         "nt$" => ("taiwan dollar", 1.0),
         "hk$" => ("hong kong dollar", 1.0),
         "pound" | "pounds" | "£" => ("pound", 1.0),
@@ -121,7 +122,7 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
     let low = |i: usize| word_at(words, i);
     let mut next = at;
     let mut prefix: Option<&'static str> = None;
-    let sign = matches!(low(at), "€" | "£" | "¥" | "₹" | "৳" | "tk" | "rs" | "chf")
+    let sign = matches!(low(at), "€" | "£" | "¥" | "₹" | "৳" | "tk" | "rs" | "chf" | "usd" | "eur")
         || low(at).ends_with('$');
     if let Some((name, _)) = unit(low(next)).filter(|_| sign) {
         prefix = Some(name);
@@ -173,6 +174,10 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
         _ => (name, factor),
     });
     let mut end = if named.is_some() { next + square + 1 } else { next };
+    if low(next) == "us" && low(next + 1).starts_with("dollar") {
+        named = Some(("dollar", 1.0));
+        end = next + 2;
+    }
     if named.is_none() && low(next) == "per" && low(next + 1) == "cent" {
         named = Some(("percent", 1.0));
         end = next + 2;
@@ -312,6 +317,8 @@ mod tests {
             ("2 crore 30 lakh taka", (2.3e7, Some("taka"), 0)),
             ("€3.5 m", (3.5e6, Some("euro"), 0)),
             ("1.6 m in length", (1.6, Some("metre"), 0)),
+            ("USD 240 million", (2.4e8, Some("dollar"), 0)),
+            ("4,400 US dollars", (4400.0, Some("dollar"), 0)),
             ("Tk 50 million a year", (5e7, Some("taka"), 0)),
         ] {
             assert_eq!(quantities(text), [want], "{text}");

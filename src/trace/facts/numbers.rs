@@ -25,8 +25,15 @@ pub fn numbers(text: &str, tongue: Tongue) -> Vec<Number> {
     while let Some(c) = chars.get(at).copied() {
         if c.is_ascii_digit() {
             let from = at;
-            let literal = literal(&chars, from, tongue);
+            let mut literal = literal(&chars, from, tongue);
             at = literal.end;
+            if tongue == Tongue::Bengali
+                && found.last().is_some_and(|n: &Number| is_and_a_half(&n.text))
+                && let [(value, text)] = literal.values.as_mut_slice()
+            {
+                let scale = text.split_whitespace().last().map_or(1.0, bengali_multiplier);
+                *value += scale / 2.0;
+            }
             if literal.month {
                 continue;
             }
@@ -89,7 +96,10 @@ fn compounds(found: &mut Vec<Number>) {
     }
     for triple in soft.windows(3) {
         if let [a, b, c] = triple {
-            if *b >= 100.0 && *a < *b && *c < *b {
+            if *a == 0.5 && *c >= 100.0 {
+                // সাড়ে আট হাজার is 8,500.
+                joined.push((a + b) * c);
+            } else if *b >= 100.0 && *a < *b && *c < *b {
                 joined.push(a * b + c);
             } else if *c >= 100.0 && *b < *a {
                 joined.push((a + b) * c);
@@ -417,11 +427,26 @@ fn word_value(word: &str, tongue: Tongue) -> Option<f64> {
         Tongue::Bengali => BENGALI,
         Tongue::Chinese => return None,
     };
-    table
-        .iter()
-        .find(|(name, _)| name.nfc().eq(lower.chars()))
-        .map(|(_, value)| *value)
-        .or_else(|| (tongue == Tongue::German).then(|| german_compound(&lower)).flatten())
+    table.iter().find(|(name, _)| name.nfc().eq(lower.chars())).map(|(_, value)| *value).or_else(
+        || match tongue {
+            Tongue::German => german_compound(&lower),
+            Tongue::Bengali => bengali_hundreds(&lower),
+            _ => None,
+        },
+    )
+}
+
+/// চারশো, পাঁচশ.
+fn bengali_hundreds(word: &str) -> Option<f64> {
+    let units = ["শো", "শত", "শ"].iter().find_map(|hundred| word.strip_suffix(hundred))?;
+    let units = BENGALI.iter().find(|(name, value)| *name == units && *value < 10.0)?;
+    Some(units.1 * 100.0)
+}
+
+/// সাড়ে before a number adds a half of what it counts in.
+fn is_and_a_half(word: &str) -> bool {
+    use unicode_normalization::UnicodeNormalization;
+    word.nfc().eq("সাড়ে".nfc())
 }
 
 const ENGLISH: &[(&str, f64)] = &[
@@ -620,6 +645,8 @@ const BENGALI: &[(&str, f64)] = &[
     ("অর্ধেক", 0.5),
     ("আধা", 0.5),
     ("সোয়া", 1.25),
+    ("সাড়ে", 0.5),
+    ("শতাধিক", 100.0),
 ];
 
 /// vierundzwanzig, siebzehn, dreihundert.
@@ -743,6 +770,8 @@ mod tests {
             ("২৪ জন", Bengali, vec![24.0]),
             ("১০.৫ শতাংশ", Bengali, vec![10.5]),
             ("২ কোটি টাকা", Bengali, vec![2e7]),
+            ("সাড়ে ৮ হাজার হেক্টর", Bengali, vec![8500.0]),
+            ("সাড়ে ৫ টাকা", Bengali, vec![5.5]),
             ("৫ লাখ মানুষ", Bengali, vec![5e5]),
             ("১,০০,০০০ টাকা", Bengali, vec![1e5]),
             ("২ হাজার ৩৪৭ জন", Bengali, vec![2347.0]),
@@ -770,6 +799,9 @@ mod tests {
             ("siebzehn", German, 17.0),
             ("zwei Millionen", German, 2e6),
             ("আড়াই ঘন্টা", Bengali, 2.5),
+            ("সাড়ে আট হাজার হেক্টর", Bengali, 8500.0),
+            ("সাড়ে তিন কোটি ইউরো", Bengali, 3.5e7),
+            ("প্রায় চারশো কর্মী", Bengali, 400.0),
         ] {
             assert!(all(text, tongue).contains(&value), "{text}: {:?}", all(text, tongue));
             assert!(hard(text, tongue).is_empty(), "{text}");
