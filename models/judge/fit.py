@@ -56,7 +56,7 @@ def states(gguf, items):
     model.layers = model.layers[: LAYERS + 1]
     model.config.num_hidden_layers = LAYERS + 1
     template = (ROOT / "prompts/entail.chatml.jinja").read_text()
-    template = template.replace("{{ boundary -}}\n", "").replace('{{ "\\n" }}\n', "\n")
+    template = template.replace("{{ boundary -}}\n", "").replace("{{ boundary }}", "").replace('{{ "\\n" }}\n', "\n")
     prompts = [
         template.replace("{{ evidence }}", evidence).replace("{{ claim }}", claim)
         for _, evidence, claim, _, _ in items

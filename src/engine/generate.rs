@@ -145,24 +145,37 @@ impl Engine {
         Ok(parent)
     }
 
-    /// What the first `layers` layers make of a prompt: the residual stream at its last token,
-    /// `[hidden]`. Nothing is generated.
+    /// What the first `layers` layers make of prompts: the residual stream at the last token of
+    /// each, `[prompts, hidden]`. Nothing is generated.
     ///
     /// # Errors
     /// candle's.
-    pub fn state(&mut self, prompt: Prompt, layers: usize) -> Result<Vec<f32>> {
-        let mut levels = prompt.levels;
-        let own = levels.pop().unwrap_or_default();
-        let mut kv = SequenceKv::new(self.prefix(&levels, None)?, layers);
-        let mut state = Vec::new();
-        for tokens in own.chunks(CHUNK) {
-            let states = self
-                .decoder
-                .states(&mut [Rows { kv: &mut kv, tokens }], layers)
-                .map_err(Error::engine("judging a sentence"))?;
-            state = states.into_iter().next().unwrap_or_default();
+    pub fn states(&mut self, prompts: Vec<Prompt>, layers: usize) -> Result<Vec<Vec<f32>>> {
+        let mut waiting = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let mut levels = prompt.levels;
+            let own = levels.pop().unwrap_or_default();
+            waiting.push((SequenceKv::new(self.prefix(&levels, None)?, layers), own));
         }
-        Ok(state)
+        let failed = || Error::engine("judging a sentence");
+        let mut states = Vec::with_capacity(waiting.len());
+        // A long prompt goes ahead alone, all but its last part.
+        for (kv, tokens) in &mut waiting {
+            while tokens.len() > CHUNK {
+                let rest = tokens.split_off(CHUNK);
+                self.decoder.states(&mut [Rows { kv, tokens }], layers).map_err(failed())?;
+                *tokens = rest;
+            }
+        }
+        let mut rest = waiting.as_mut_slice();
+        while !rest.is_empty() {
+            let (group, others) = rest.split_at_mut(fitting(rest.iter().map(|(_, t)| t.len())));
+            let mut rows: Vec<Rows<'_>> =
+                group.iter_mut().map(|(kv, tokens)| Rows { kv, tokens }).collect();
+            states.extend(self.decoder.states(&mut rows, layers).map_err(failed())?);
+            rest = others;
+        }
+        Ok(states)
     }
 
     fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
@@ -241,16 +254,7 @@ impl Engine {
         }
         let mut start = 0;
         while start < running.len() {
-            let mut tokens = 0;
-            let count = running
-                .iter()
-                .skip(start)
-                .take_while(|s| {
-                    tokens += s.pending.len();
-                    tokens <= CHUNK
-                })
-                .count()
-                .max(1);
+            let count = fitting(running.iter().skip(start).map(|s| s.pending.len()));
             let group = running.get_mut(start..start + count).unwrap_or(&mut []);
             let mut rows: Vec<Rows<'_>> =
                 group.iter_mut().map(|s| Rows { kv: &mut s.kv, tokens: &s.pending }).collect();
@@ -320,6 +324,16 @@ impl Engine {
         tokens.truncate(sequence.kv.tail_len());
         (output, Arc::new(sequence.kv.into_prefix(tokens)))
     }
+}
+
+/// How many of the next prompts go into one pass: at least one.
+fn fitting(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut tokens = 0;
+    let fits = lengths.take_while(|length| {
+        tokens += length;
+        tokens <= CHUNK
+    });
+    fits.count().max(1)
 }
 
 fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {

@@ -8,10 +8,10 @@
 use minijinja::context;
 
 use crate::{
-    engine::{Engine, Prompts, Values},
+    engine::{Engine, Prompt, Prompts, Values},
     error::{Error, Result},
     hub::manifest::Judging,
-    trace::{Sign, SignKind, check::Judge, support::Evidence},
+    trace::{Sign, SignKind, check::Judge, contrast, support::Evidence},
 };
 
 /// The probes, compiled in.
@@ -69,29 +69,48 @@ impl Probe {
         }
     }
 
-    /// A hidden state `[hidden]` → the probability that the claim is supported.
-    fn probability(&self, state: &[f32]) -> f32 {
-        let logit = self.bias + self.weight.iter().zip(state).map(|(w, x)| w * x).sum::<f32>();
-        1.0 / (1.0 + (-logit).exp())
+    /// A hidden state `[hidden]` → the log-odds that the claim is supported.
+    fn log_odds(&self, state: &[f32]) -> f32 {
+        self.bias + self.weight.iter().zip(state).map(|(w, x)| w * x).sum::<f32>()
     }
 }
 
 impl Judge for Probed<'_> {
     fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
-        let values = Values::default();
         let evidence = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
-        let fields = context! { evidence => values.text(&evidence), claim => values.text(claim) };
+        let readings = contrast::readings(claim, cited);
+        let texts = std::iter::once(claim).chain(readings.iter().map(|r| r.text.as_str()));
+        let prompts = texts.map(|text| self.prompt(&evidence, text)).collect::<Result<_>>()?;
+        let states = self.engine.states(prompts, self.probe.layers)?;
+        let mut odds = states.iter().map(|state| self.probe.log_odds(state));
+        let Some(own) = odds.next() else { return Ok(Vec::new()) };
+        let score = probability(own);
+        let detail = "the model that read both doubts that what it cites says so".to_owned();
+        let mut signs =
+            vec![Sign::measured(SignKind::Entailment, score, self.probe.levels, detail)];
+        if let Some((other, reading)) = odds.zip(&readings).max_by(|(a, _), (b, _)| a.total_cmp(b))
+        {
+            signs.push(Sign::contrasted(own - other, reading.detail.clone()));
+        }
+        Ok(signs)
+    }
+}
+
+impl Probed<'_> {
+    fn prompt(&self, evidence: &str, claim: &str) -> Result<Prompt> {
+        let values = Values::default();
+        let fields = context! { evidence => values.text(evidence), claim => values.text(claim) };
         let name = format!("entail.{}.jinja", self.style);
-        let prompt = self.prompts.render(&name, fields, &values, &self.engine.tokenizer).map_err(
-            |reason| Error::Model {
+        self.prompts.render(&name, fields, &values, &self.engine.tokenizer).map_err(|reason| {
+            Error::Model {
                 model: self.style.to_owned(),
                 reason: format!("cannot judge claims: {reason}"),
                 hint: "choose another model for summaries with --model".into(),
-            },
-        )?;
-        let state = self.engine.state(prompt, self.probe.layers)?;
-        let score = self.probe.probability(&state);
-        let detail = "the model that read both doubts that what it cites says so".to_owned();
-        Ok(vec![Sign::measured(SignKind::Entailment, score, self.probe.levels, detail)])
+            }
+        })
     }
+}
+
+fn probability(log_odds: f32) -> f32 {
+    1.0 / (1.0 + (-log_odds).exp())
 }
