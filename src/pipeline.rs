@@ -314,8 +314,7 @@ impl Pipeline {
         let device = self.settings.device.open()?;
         let engine = Engine::load(&id, &weights.path, &device)?;
         let manifest = resolved.manifest;
-        let hidden = engine.config().hidden;
-        let probe = manifest.judge.as_ref().map(|judging| Probe::of(judging, hidden));
+        let probe = manifest.judge.as_ref().map(|judging| Probe::of(judging, &engine));
         let probe = probe.transpose().map_err(|reason| Error::Model {
             model: id.clone(),
             reason,

@@ -4,7 +4,9 @@
 
 mod common;
 
-use brief::engine::{Engine, tokenizer::Part};
+use std::collections::HashMap;
+
+use brief::engine::{Engine, Pass, Prompt, tokenizer::Part};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{gemma3, llama, qwen2, qwen3};
@@ -94,6 +96,95 @@ fn agrees(model_type: &str) {
                 "{model_type}, {length} tokens, id {id}: {a} {b}"
             );
         }
+    }
+}
+
+/// An adapter of random weights for every linear layer of a hub folder's model, and that folder's
+/// tensors with `B·A·scale` added to them.
+fn adapted(
+    tensors: &HashMap<String, Tensor>,
+    scale: f64,
+) -> (HashMap<String, Tensor>, HashMap<String, Tensor>) {
+    let (mut adapter, mut merged) = (HashMap::new(), tensors.clone());
+    for (n, (name, weight)) in tensors.iter().filter(|(n, _)| n.contains("_proj.w")).enumerate() {
+        let (rows, columns) = weight.dims2().unwrap();
+        let wave = |count: usize, pace: f32| -> Vec<f32> {
+            (0..count).map(|i| (i as f32 * pace + n as f32).sin() * 0.3).collect()
+        };
+        let a = Tensor::from_vec(wave(3 * columns, 0.7), (3, columns), &Device::Cpu).unwrap();
+        let b = Tensor::from_vec(wave(rows * 3, 1.3), (rows, 3), &Device::Cpu).unwrap();
+        let sum = (weight + (b.matmul(&a).unwrap() * scale).unwrap()).unwrap();
+        merged.insert(name.clone(), sum);
+        let stem = format!("base_model.model.{}", name.trim_end_matches(".weight"));
+        adapter.insert(format!("{stem}.lora_A.weight"), a);
+        adapter.insert(format!("{stem}.lora_B.weight"), b);
+    }
+    assert!(adapter.len() >= 28, "every linear layer of both layers");
+    (adapter, merged)
+}
+
+#[test]
+fn an_adapter_beside_the_weights_does_what_it_does_merged_into_them() {
+    for model_type in ["qwen2", "qwen3", "llama", "gemma3_text"] {
+        let folder = tempfile::tempdir().unwrap();
+        common::tiny::write_hub_folder(folder.path(), model_type);
+        let file = folder.path().join("model.safetensors");
+        let tensors = candle_core::safetensors::load(&file, &Device::Cpu).unwrap();
+        let engine = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+        let (mut tensors, merged) = adapted(&tensors, 2.0);
+        tensors.insert("probe".into(), Tensor::new(&[1f32], &Device::Cpu).unwrap());
+        let adapter = engine.adapter(&mut tensors, 2.0).unwrap();
+        assert_eq!(tensors.keys().collect::<Vec<_>>(), ["probe"], "what isn't the adapter's stays");
+        candle_core::safetensors::save(&merged, &file).unwrap();
+        let merged = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+
+        let prompt = |own: &[u32]| Prompt { levels: vec![TOKENS.to_vec(), own.to_vec()] };
+        let prompts = [prompt(&[1, 2, 3]), prompt(&[1, 5]), prompt(&[9; 600])];
+        for layers in [1, 2] {
+            let states = |engine: &Engine, prompts: &[Prompt], adapter| {
+                engine.states(prompts, Pass { layers, adapter }).unwrap()
+            };
+            let beside = states(&engine, &prompts, Some(&adapter));
+            let within = states(&merged, &prompts, None);
+            let without = states(&engine, &prompts, None);
+            let far = |a: &[Vec<f32>], b: &[Vec<f32>]| {
+                let pairs = a.iter().flatten().zip(b.iter().flatten());
+                let spread = b.iter().flatten().fold(0f32, |m, v| m.max(v.abs()));
+                pairs.map(|(a, b)| (a - b).abs()).fold(0f32, f32::max) / spread
+            };
+            assert!(far(&beside, &within) < 1e-4, "{model_type}: {}", far(&beside, &within));
+            assert!(far(&without, &within) > 0.01, "{model_type}: the adapter does nothing");
+            // Together or each alone, and wherever what they share ends.
+            for (prompt, together) in prompts.iter().zip(&beside) {
+                let alone = states(&engine, std::slice::from_ref(prompt), Some(&adapter));
+                assert!(far(&alone, std::slice::from_ref(together)) < 1e-4, "{model_type}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_adapter_of_another_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    common::tiny::write_hub_folder(folder.path(), "qwen2");
+    let engine = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+    let zeros = |shape: (usize, usize)| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let refused = |parts: &[(&str, (usize, usize))]| {
+        let stem = |name: &str| format!("base_model.model.model.layers.{name}.weight");
+        let mut tensors: HashMap<String, Tensor> =
+            parts.iter().map(|(name, shape)| (stem(name), zeros(*shape))).collect();
+        engine.adapter(&mut tensors, 1.0).expect_err("it doesn't fit")
+    };
+    let down = ("0.mlp.up_proj.lora_A", (4, 32));
+    for (parts, reason) in [
+        (vec![down], "has no lora_B"),
+        (vec![down, ("0.mlp.up_proj.lora_B", (63, 4))], "adapts 63 × 32, the model has"),
+        (vec![("0.mlp.up_proj.lora_B", (64, 4))], "nothing can be done with"),
+        (vec![("7.mlp.up_proj.lora_A", (4, 32))], "is no linear layer of this model"),
+        (vec![("0.mlp.side_proj.lora_A", (4, 32))], "is no linear layer of this model"),
+    ] {
+        let found = refused(&parts);
+        assert!(found.contains(reason), "{found}");
     }
 }
 

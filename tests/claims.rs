@@ -14,7 +14,8 @@ use brief::{
     hub::catalogue::Catalogue,
     summarize::{Probe, Probed},
     trace::{
-        Sign, SignKind, Support, Verdict, check::Checker, similarity::Similarity, support::Evidence,
+        Sign, SignKind, Support, Verdict, check::Checker, contrast, similarity::Similarity,
+        support::Evidence,
     },
 };
 
@@ -166,7 +167,11 @@ fn every_sign_is_written_where_it_is_asked_for() {
     }
     let mut lines = Vec::new();
     let mut write = |id: String, claim: &str, cited: &[Evidence<'_>]| {
-        lines.push(serde_json::json!({"id": id, "signs": check(claim, cited).signs}).to_string());
+        let readings = contrast::readings(claim, cited).into_iter().map(|r| r.text);
+        let signs = check(claim, cited).signs;
+        let readings = readings.collect::<Vec<_>>();
+        let record = serde_json::json!({"id": id, "signs": signs, "readings": readings});
+        lines.push(record.to_string());
     };
     for item in ["dev", "held", "final"].into_iter().flat_map(items) {
         write(item.id.clone(), &item.claim, &item.cited());
@@ -200,7 +205,7 @@ fn a_model_that_judges_finds_more_and_refuses_less() {
     let catalogue = Catalogue::load(None).unwrap();
     let manifest = catalogue.get(MODEL).unwrap();
     let judging = manifest.judge.as_ref().unwrap();
-    let probe = Probe::of(judging, engine.config().hidden).unwrap();
+    let probe = Probe::of(judging, &engine).unwrap();
     let prompts = Prompts::load(None).unwrap();
     let mut check = |claim: &str, cited: &[Evidence<'_>]| {
         let mut similarity = Similarity::new(&embedder);

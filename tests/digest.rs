@@ -11,7 +11,7 @@ use brief::{
     digest::{self, Digest, Statement},
     engine::embed::Embedder,
     render::{self, Brief, Format, SCHEMA, SourceInfo},
-    trace::Verdict,
+    trace::{Sign, SignKind, Verdict, check::Judge, support::Evidence},
     translate::{Segment, Translation},
 };
 use serde_json::Value;
@@ -151,8 +151,7 @@ fn nothing_else_is_called_a_disagreement() {
     assert_eq!(found.len(), planted()["disagreements"].as_array().unwrap().len(), "{found:#?}");
     for compatible in planted()["compatible"].as_array().unwrap() {
         for (file, text) in compatible["articles"].as_object().unwrap() {
-            let sides = found.iter().flat_map(|d| &d.sides);
-            let mut told = sides.chain([]).map(|side| &side.statement);
+            let mut told = found.iter().flat_map(|d| &d.sides).map(|side| &side.statement);
             assert!(!told.any(|s| cites(s, file, text.as_str().unwrap())), "{file}: {text}");
         }
     }
@@ -184,6 +183,36 @@ fn every_sentence_is_supported_by_what_it_cites() {
             assert_eq!(String::from_utf8_lossy(quoted), citation.quote);
             assert_eq!(citation.path, digest.articles[citation.article].source.path);
         }
+    }
+}
+
+/// Believes what stands in an article of a length that is told, and doubts the shorter ones more.
+struct ByLength;
+
+impl Judge for ByLength {
+    fn signs(&mut self, _: &str, cited: &[Evidence<'_>]) -> brief::error::Result<Vec<Sign>> {
+        let score = 0.9 + 0.001 * cited[0].target.len().min(99) as f32;
+        let detail = "too short".to_owned();
+        let levels = if cited[0].target.contains("mayor") { [1.1, 1.2] } else { [0.5, 0.7] };
+        Ok(vec![Sign::measured(SignKind::Entailment, score, levels, detail)])
+    }
+}
+
+#[test]
+fn a_fact_carries_what_the_judge_doubted_most_and_cites_no_one_it_refused() {
+    let Some(model) = embedder() else { return };
+    let briefs = briefs("samples/digest");
+    let digest = digest::digest(&briefs, &model, Some(&mut ByLength)).unwrap();
+    let facts = &digest.stories[0].facts;
+    assert!(!facts.is_empty());
+    for fact in facts {
+        let mut others: Vec<&str> = fact.citations.iter().map(|c| c.english.as_str()).collect();
+        others.remove(others.iter().position(|english| *english == fact.text).unwrap());
+        assert!(others.iter().all(|english| !english.contains("mayor")), "{fact:#?}");
+        let least = others.iter().map(|e| 0.9 + 0.001 * e.len().min(99) as f32);
+        let least = least.fold(1.0, f32::min);
+        let sign = fact.support.sign(SignKind::Entailment).expect("the judge's sign");
+        assert!((sign.score.unwrap() - least).abs() < 1e-6, "{fact:#?}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     render::Brief,
     summarize::Origin,
     trace::{
-        Sign, Verdict,
+        Sign, Support, Verdict,
         check::{Checker, Judge},
         conflict,
         similarity::Similarity,
@@ -155,6 +155,11 @@ fn told_article(index: usize, brief: &Brief, items: &[Item<'_>]) -> Told {
     }
 }
 
+/// What a judge gives a claim, at the least.
+fn likelihood(signs: &[Sign]) -> f32 {
+    signs.iter().filter_map(|s| s.score).fold(1.0, f32::min)
+}
+
 /// For each article the number of its story. Articles that share nothing have one of their own.
 fn components(articles: usize, findings: &[Finding], items: &[Item<'_>]) -> Vec<usize> {
     let mut links: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -212,21 +217,27 @@ impl<'a> Teller<'a, '_, '_> {
             witnesses: Vec<usize>,
             trust: Trust,
             share: f32,
+            /// The judge's signs of the witness that it doubts most.
+            judged: Vec<Sign>,
         }
         let mut candidates: Vec<Candidate> = Vec::new();
         for item in side {
             let Some(claim) = self.items.get(*item) else { continue };
-            let (mut witnesses, mut sum) = (Vec::new(), 0.0);
+            let (mut witnesses, mut sum, mut judged) = (Vec::new(), 0.0, Vec::new());
             for other in side.iter().filter(|other| *other != item) {
                 let Some(witness) = self.items.get(*other) else { continue };
                 if let Some(share) = telling(claim, witness)
-                    && self.tells(witness, claim)?
+                    && let Some(signs) = self.tells(witness, claim)?
                 {
                     witnesses.push(*other);
                     sum += share;
+                    if judged.is_empty() || likelihood(&signs) < likelihood(&judged) {
+                        judged = signs;
+                    }
                 }
             }
-            candidates.push(Candidate { item: *item, trust: claim.trust, share: sum, witnesses });
+            let trust = claim.trust;
+            candidates.push(Candidate { item: *item, trust, share: sum, witnesses, judged });
         }
         candidates.sort_by(|a, b| {
             (b.witnesses.len().cmp(&a.witnesses.len()))
@@ -237,18 +248,21 @@ impl<'a> Teller<'a, '_, '_> {
             let mut cited = candidate.witnesses;
             cited.push(candidate.item);
             cited.sort_unstable();
-            if let Some(statement) = self.statement(candidate.item, &cited)? {
+            if let Some(mut statement) = self.statement(candidate.item, &cited)? {
+                statement.support.signs.extend(candidate.judged);
+                statement.support = Support::weigh(statement.support.signs);
                 return Ok(Some((cited, statement)));
             }
         }
         Ok(None)
     }
 
-    /// Whether a sentence tells all that another does, as the judge sees it.
-    fn tells(&mut self, witness: &Item<'_>, claim: &Item<'_>) -> Result<bool> {
-        let Some(judge) = &mut self.judge else { return Ok(true) };
+    /// The judge's signs, if it finds that a sentence tells all that another does; none without a
+    /// judge.
+    fn tells(&mut self, witness: &Item<'_>, claim: &Item<'_>) -> Result<Option<Vec<Sign>>> {
+        let Some(judge) = &mut self.judge else { return Ok(Some(Vec::new())) };
         let signs = judge.signs(claim.text(), &[witness.material.evidence()])?;
-        Ok(signs.iter().all(|s| s.verdict != Verdict::Unsupported))
+        Ok(signs.iter().all(|s| s.verdict != Verdict::Unsupported).then_some(signs))
     }
 
     /// An item's sentence, citing items; nothing if they don't support it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Engine,
-    arch::decoder::Rows,
+    arch::decoder::{Pass, Rows},
     kv::{Prefix, SequenceKv},
     prompt::Prompt,
 };
@@ -145,37 +145,45 @@ impl Engine {
         Ok(parent)
     }
 
-    /// What the first `layers` layers make of prompts: the residual stream at the last token of
-    /// each, `[prompts, hidden]`. Nothing is generated.
+    /// What `pass` makes of prompts: the residual stream at the last token of each, `[prompts,
+    /// hidden]`. What they begin with in common is computed once. Nothing is generated.
     ///
     /// # Errors
     /// candle's.
-    pub fn states(&mut self, prompts: Vec<Prompt>, layers: usize) -> Result<Vec<Vec<f32>>> {
+    pub fn states(&self, prompts: &[Prompt], pass: Pass<'_>) -> Result<Vec<Vec<f32>>> {
+        let prompts: Vec<Vec<u32>> = prompts.iter().map(Prompt::tokens).collect();
+        let common = common_prefix(&prompts);
+        let shared = prompts.first().and_then(|p| p.get(..common)).unwrap_or_default();
+        let mut kv = SequenceKv::new(None, pass.layers);
+        self.advance(&mut kv, shared, pass)?;
+        let prefix = Arc::new(kv.into_prefix(shared.to_vec()));
         let mut waiting = Vec::with_capacity(prompts.len());
-        for prompt in prompts {
-            let mut levels = prompt.levels;
-            let own = levels.pop().unwrap_or_default();
-            waiting.push((SequenceKv::new(self.prefix(&levels, None)?, layers), own));
+        for prompt in &prompts {
+            let mut kv = SequenceKv::new(Some(prefix.clone()), pass.layers);
+            let own = prompt.get(common..).unwrap_or_default();
+            // A long prompt goes ahead alone, all but its last part.
+            let (ahead, last) = own.split_at(own.len().saturating_sub(1) / CHUNK * CHUNK);
+            self.advance(&mut kv, ahead, pass)?;
+            waiting.push((kv, last));
         }
-        let failed = || Error::engine("judging a sentence");
         let mut states = Vec::with_capacity(waiting.len());
-        // A long prompt goes ahead alone, all but its last part.
-        for (kv, tokens) in &mut waiting {
-            while tokens.len() > CHUNK {
-                let rest = tokens.split_off(CHUNK);
-                self.decoder.states(&mut [Rows { kv, tokens }], layers).map_err(failed())?;
-                *tokens = rest;
-            }
-        }
         let mut rest = waiting.as_mut_slice();
         while !rest.is_empty() {
             let (group, others) = rest.split_at_mut(fitting(rest.iter().map(|(_, t)| t.len())));
             let mut rows: Vec<Rows<'_>> =
                 group.iter_mut().map(|(kv, tokens)| Rows { kv, tokens }).collect();
-            states.extend(self.decoder.states(&mut rows, layers).map_err(failed())?);
+            states.extend(self.decoder.states(&mut rows, pass).map_err(judging())?);
             rest = others;
         }
         Ok(states)
+    }
+
+    fn advance(&self, kv: &mut SequenceKv, tokens: &[u32], pass: Pass<'_>) -> Result<()> {
+        for chunk in tokens.chunks(CHUNK) {
+            let rows = &mut [Rows { kv: &mut *kv, tokens: chunk }];
+            self.decoder.states(rows, pass).map_err(judging())?;
+        }
+        Ok(())
     }
 
     fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
@@ -324,6 +332,18 @@ impl Engine {
         tokens.truncate(sequence.kv.tail_len());
         (output, Arc::new(sequence.kv.into_prefix(tokens)))
     }
+}
+
+fn judging() -> impl FnOnce(candle_core::Error) -> Error {
+    Error::engine("judging a sentence")
+}
+
+/// How many tokens all prompts begin with, and leave one for each; 0 for one prompt alone.
+fn common_prefix(prompts: &[Vec<u32>]) -> usize {
+    let Some((first, others)) = prompts.split_first() else { return 0 };
+    let common = |other: &Vec<u32>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0).saturating_sub(1);
+    others.iter().map(|other| common(other).min(shortest)).min().unwrap_or(0)
 }
 
 /// How many of the next prompts go into one pass: at least one.

@@ -12,10 +12,11 @@ pub mod prompt;
 pub mod tokenizer;
 pub mod vocabulary;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
+pub use arch::{adapter::Adapter, decoder::Pass};
 pub use device::DeviceChoice;
 pub use generate::{Grammar, Next, Output, Request, Watch};
 pub use kv::Prefix;
@@ -77,6 +78,19 @@ impl Engine {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.decoder.config
+    }
+
+    /// Takes an adapter of this model out of `tensors`: see [`Adapter`]. `scale` is PEFT's
+    /// `lora_alpha / r`.
+    ///
+    /// # Errors
+    /// A sentence that says why it doesn't fit this model.
+    pub fn adapter(
+        &self,
+        tensors: &mut HashMap<String, Tensor>,
+        scale: f64,
+    ) -> Result<Adapter, String> {
+        self.decoder.adapter(tensors, scale).map_err(|e| e.to_string())
     }
 
     /// Logits of every position of one sequence, `[tokens, vocab]`, for comparing with a

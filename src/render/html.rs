@@ -51,13 +51,17 @@ pub(super) fn render_page(briefs: &[Brief]) -> String {
         policy_hash(SCRIPT)
     );
 
+    filled(TEMPLATE, Page { title, policy, style, script: SCRIPT, several, articles })
+}
+
+/// A page's template with its data, all of it escaped.
+pub(super) fn filled(template: &str, page: impl Serialize) -> String {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let page = Page { title, policy, style, script: SCRIPT, several, articles };
     #[expect(clippy::expect_used, reason = "the template is fixed, and gets the same keys always")]
     environment
-        .render_str(TEMPLATE, Value::from(Serde(page)))
+        .render_str(template, Value::from(Serde(page)))
         .expect("the page's template fits its data")
 }
 
@@ -391,12 +395,17 @@ fn english(unit: &Unit<'_>) -> String {
     }
 }
 
-fn verdict(verdict: Verdict) -> VerdictView {
-    let class = match verdict {
+/// The class of the page's elements that tell a verdict.
+pub(super) fn verdict_class(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::Supported => "supported",
         Verdict::Partly => "partly",
         Verdict::Unsupported => "unsupported",
-    };
+    }
+}
+
+fn verdict(verdict: Verdict) -> VerdictView {
+    let class = verdict_class(verdict);
     VerdictView { class, mark: wording::verdict_mark(verdict), word: verdict.word() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Brief, SCHEMA, layout};
 use crate::{
@@ -13,9 +13,14 @@ use crate::{
 /// Renders one brief, indented, keys in the order of the types, with a final line break.
 #[must_use]
 pub fn render(brief: &Brief) -> String {
-    // Serialising fails only for maps with keys that aren't strings; a brief has no maps.
+    indented(brief)
+}
+
+/// Plain data without maps as JSON, indented, with a final line break.
+pub(super) fn indented(data: &impl Serialize) -> String {
+    // Serialising fails only for maps with keys that aren't strings.
     #[expect(clippy::expect_used, reason = "no input can make plain structs fail to serialise")]
-    let mut json = serde_json::to_string_pretty(brief).expect("a brief is plain data");
+    let mut json = serde_json::to_string_pretty(data).expect("it is plain data");
     json.push('\n');
     json
 }

@@ -8,7 +8,7 @@
 use minijinja::context;
 
 use crate::{
-    engine::{Engine, Prompt, Prompts, Values},
+    engine::{Adapter, Engine, Pass, Prompt, Prompts, Values},
     error::{Error, Result},
     hub::manifest::Judging,
     trace::{Sign, SignKind, check::Judge, contrast, support::Evidence},
@@ -20,14 +20,16 @@ const BUILT_IN: [(&str, &[u8]); 1] = [(
     include_bytes!("../../models/judge/qwen2.5-coder-1.5b-instruct.safetensors"),
 )];
 
-/// A linear probe of one model.
-#[derive(Debug, Clone, PartialEq)]
+/// A linear probe of one model, and what was fitted with it in front of it.
+#[derive(Debug, Clone)]
 pub struct Probe {
     /// A weight for each place of the residual stream.
     weight: Vec<f32>,
     bias: f32,
     /// Layers in front of it.
     layers: usize,
+    /// What is added to those layers while they judge.
+    adapter: Adapter,
     /// Probability below which a claim is unsupported, and from which it is supported.
     levels: [f32; 2],
 }
@@ -46,24 +48,26 @@ pub struct Probed<'a> {
 }
 
 impl Probe {
-    /// The probe that a manifest names, for a model of `hidden` places.
+    /// The probe that a manifest names, for the model in `engine`.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn of(judging: &Judging, hidden: usize) -> Result<Self, String> {
+    pub fn of(judging: &Judging, engine: &Engine) -> Result<Self, String> {
         let Judging { probe, layers, levels } = judging;
         let bytes = BUILT_IN.iter().find(|(name, _)| name == probe).map(|(_, bytes)| bytes);
         let bytes = bytes.ok_or_else(|| format!("there is no probe `{probe}`"))?;
-        let tensors = candle_core::safetensors::load_buffer(bytes, &candle_core::Device::Cpu)
+        let mut tensors = candle_core::safetensors::load_buffer(bytes, &candle_core::Device::Cpu)
             .map_err(|e| format!("the probe `{probe}` can't be read: {e}"))?;
+        // Its scale is in the tensors already.
+        let adapter = engine.adapter(&mut tensors, 1.0).map_err(|e| format!("`{probe}`: {e}"))?;
         let values = |name: &str| {
             let tensor = tensors.get(name).ok_or_else(|| format!("`{probe}` has no {name}"))?;
             tensor.to_vec1::<f32>().map_err(|e| format!("`{probe}`: {name}: {e}"))
         };
         let (weight, bias) = (values("weight")?, values("bias")?);
         match bias.as_slice() {
-            [bias] if weight.len() == hidden => {
-                Ok(Self { weight, bias: *bias, layers: *layers, levels: *levels })
+            [bias] if weight.len() == engine.config().hidden => {
+                Ok(Self { weight, bias: *bias, layers: *layers, levels: *levels, adapter })
             }
             _ => Err(format!("the probe `{probe}` is for another model")),
         }
@@ -80,8 +84,10 @@ impl Judge for Probed<'_> {
         let evidence = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
         let readings = contrast::readings(claim, cited);
         let texts = std::iter::once(claim).chain(readings.iter().map(|r| r.text.as_str()));
-        let prompts = texts.map(|text| self.prompt(&evidence, text)).collect::<Result<_>>()?;
-        let states = self.engine.states(prompts, self.probe.layers)?;
+        let prompts = texts.map(|text| self.prompt(&evidence, text)).collect::<Result<Vec<_>>>()?;
+        let Probe { layers, adapter, .. } = self.probe;
+        let pass = Pass { layers: *layers, adapter: Some(adapter) };
+        let states = self.engine.states(&prompts, pass)?;
         let mut odds = states.iter().map(|state| self.probe.log_odds(state));
         let Some(own) = odds.next() else { return Ok(Vec::new()) };
         let score = probability(own);

@@ -20,8 +20,8 @@ pub trait Judge {
 pub struct Checker<'a> {
     /// What the translation is worth.
     pub trust: Trust,
-    /// Models that judge too; what they say is weighed with what
-    /// the rules find: see [`Support::weigh`].
+    /// Models that judge too; what they say is weighed with what the rules find: see
+    /// [`Support::weigh`].
     pub judges: Vec<&'a mut dyn Judge>,
 }
 

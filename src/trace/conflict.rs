@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     english::{self, Kind, Quantity, Token},
-    signs::{self, is_covered},
+    signs::{self, is_covered, time},
 };
 use crate::calendar;
 
@@ -247,13 +247,6 @@ fn date(a: &Sentence, b: &Sentence) -> Option<Conflict> {
         (comparable(s, t) && a.alike(&a.around(i), &b.around(j)))
             .then_some(Conflict { kind: ConflictKind::Date, values })
     })
-}
-
-fn time(token: &Token) -> Option<&str> {
-    match &token.kind {
-        Kind::Time(key) => Some(key),
-        _ => None,
-    }
 }
 
 /// Whether two times can be compared at all. "Last week" and "tomorrow" depend on the day of

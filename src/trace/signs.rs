@@ -227,13 +227,25 @@ pub fn quantity(token: &Token) -> Option<&Quantity> {
     }
 }
 
+/// The key of the point in time that a token is.
+pub fn time(token: &Token) -> Option<&str> {
+    match &token.kind {
+        Kind::Time(key) => Some(key),
+        _ => None,
+    }
+}
+
+/// Whether a quantity is a length of time, an age among them.
+fn is_duration(quantity: &Quantity) -> bool {
+    matches!(quantity.unit, Some("days" | "age"))
+}
+
 /// Whether two quantities are one, however they are written.
 pub fn same_value(a: &Quantity, b: &Quantity) -> bool {
     let close = |a: f64, b: f64| (a - b).abs() <= 0.004 * a.abs().max(b.abs());
-    let span = |q: &Quantity| matches!(q.unit, Some("days" | "age"));
     close(a.value, b.value)
-        || ((span(a) || span(b))
-            && (!span(a) || !span(b) || a.unit != b.unit)
+        || ((is_duration(a) || is_duration(b))
+            && (!is_duration(a) || !is_duration(b) || a.unit != b.unit)
             && close(a.written, b.written))
         || (a.unit == Some("percent") && b.unit.is_none() && close(a.value / 100.0, b.value))
         || (b.unit == Some("percent") && a.unit.is_none() && close(b.value / 100.0, a.value))
@@ -268,10 +280,10 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Finding> {
                 && FRACTIONS.iter().any(|(percent, words)| {
                     (q.value - percent).abs() < 0.5 && evidence.has_word(words)
                 });
-            let elsewhere = half_year
+            let said_otherwise = half_year
                 || fraction
                 || known.iter().any(|v| (v - q.value).abs() <= 1e-6 * v.abs());
-            if !elsewhere {
+            if !said_otherwise {
                 let detail = format!("{text} is not in what it cites");
                 // A list of two things counts itself.
                 let small = q.unit.is_none() && q.value <= 2.0;
@@ -279,9 +291,11 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Finding> {
             }
             continue;
         }
-        let span = |q: &Quantity| matches!(q.unit, Some("days" | "age"));
         let agrees = |e: &&Quantity| {
-            q.unit.is_none() || e.unit.is_none() || q.unit == e.unit || span(q) && span(e)
+            q.unit.is_none()
+                || e.unit.is_none()
+                || q.unit == e.unit
+                || is_duration(q) && is_duration(e)
         };
         let fitting: Vec<&&Quantity> = matching.iter().filter(|e| agrees(e)).collect();
         if fitting.is_empty() {
@@ -326,10 +340,6 @@ pub fn covers(cited: &str, said: &str) -> bool {
 /// Points in time: each must be in what is cited, and said of the same thing.
 #[must_use]
 pub fn times(claim: &Text, evidence: &Text) -> Vec<Finding> {
-    let key = |t: &Token| match &t.kind {
-        Kind::Time(key) => Some(key.clone()),
-        _ => None,
-    };
     let sort = |key: &str| key.split(' ').next().unwrap_or("").to_owned();
     let words: BTreeSet<String> = evidence
         .tokens()
@@ -338,56 +348,56 @@ pub fn times(claim: &Text, evidence: &Text) -> Vec<Finding> {
         .map(|text| text.strip_prefix("a ").map_or_else(|| text.clone(), str::to_owned))
         .collect();
     let mut findings = Vec::new();
-    for at in places(claim, |t| matches!(t.kind, Kind::Time(_))) {
+    for at in places(claim, |t| time(t).is_some()) {
         let Some(token) = claim.sentences.get(at.0).and_then(|s| s.get(at.1)) else { continue };
-        let Some(said) = key(token) else { continue };
-        let cited = evidence.tokens().filter_map(key).any(|cited| covers(&cited, &said));
+        let Some(said) = time(token) else { continue };
+        let cited = evidence.tokens().filter_map(time).any(|cited| covers(cited, said));
         let text = &token.text;
         if !cited {
             // "this year" for "since the beginning of the year"
             let period = said.split(' ').nth(1).unwrap_or("");
-            let loose = matches!(sort(&said).as_str(), "past" | "next" | "this")
+            let loose = matches!(sort(said).as_str(), "past" | "next" | "this")
                 && (words.iter().any(|w| w.trim_end_matches('s') == period)
-                    || evidence.tokens().filter_map(key).any(|c| c.ends_with(period)));
-            let side_changed = evidence.tokens().filter_map(key).any(|c| {
+                    || evidence.tokens().filter_map(time).any(|c| c.ends_with(period)));
+            let side_changed = evidence.tokens().filter_map(time).any(|c| {
                 let other = c.split(' ').nth(1).unwrap_or("");
                 other == period
-                    && sort(&c) != sort(&said)
-                    && ["past", "next"].contains(&sort(&c).as_str())
-                    && ["past", "next"].contains(&sort(&said).as_str())
+                    && sort(c) != sort(said)
+                    && ["past", "next"].contains(&sort(c).as_str())
+                    && ["past", "next"].contains(&sort(said).as_str())
             });
             // "January" for "the beginning of the year" and "the first nine months"
             let span = said == "month 1" && words.contains("year")
-                || sort(&said) == "month"
+                || sort(said) == "month"
                     && words.contains("first")
                     && words.iter().any(|w| w.contains("month"));
             // "on 8 November" for "from 8 to 21 November", "the 10th" where no more is said
             let day = said.split(' ').next_back().unwrap_or("");
-            let listed = match sort(&said).as_str() {
+            let listed = match sort(said).as_str() {
                 "date" => {
                     let month = said.rsplit_once(' ').map_or("", |(month, _)| month);
                     words.contains(day)
-                        && evidence.tokens().filter_map(key).any(|c| c.starts_with(month))
+                        && evidence.tokens().filter_map(time).any(|c| c.starts_with(month))
                 }
                 "day" => words.contains(&text.to_lowercase()),
                 _ => false,
             };
             // "the month before" for September; "October of last year" for "last October"
             let turned = said == "past month"
-                && evidence.tokens().filter_map(key).any(|c| sort(&c) == "month")
+                && evidence.tokens().filter_map(time).any(|c| sort(c) == "month")
                 || said == "past year" && words.contains("last");
             if !(loose || span || listed || turned) || side_changed {
                 findings.push(format!("{text}: that time is not in what it cites").into());
             }
         } else {
             let same = |a: &Token, b: &Token| {
-                key(a).zip(key(b)).is_some_and(|(a, b)| covers(&b, &a) || covers(&a, &b))
+                time(a).zip(time(b)).is_some_and(|(a, b)| covers(b, a) || covers(a, b))
             };
             let of_its_sort = |t: &Token| {
-                key(t).is_some_and(|c| {
-                    sort(&c) == sort(&said)
-                        || (sort(&c) == "date" && sort(&said) == "day")
-                        || (sort(&c) == "day" && sort(&said) == "date")
+                time(t).is_some_and(|c| {
+                    sort(c) == sort(said)
+                        || (sort(c) == "date" && sort(said) == "day")
+                        || (sort(c) == "day" && sort(said) == "date")
                 })
             };
             if let Some(other) = moved(claim, at, evidence, same, of_its_sort, MOVED_RATIO) {

@@ -5,7 +5,7 @@
 //! belong together. Layer definitions follow llama.cpp's `llm_build_{qwen2,qwen3,llama,gemma3}`
 //! (src/models), the reference that `tests/reference` compares with.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use candle_core::{
     DType, Device, Module, Result, Tensor,
@@ -18,6 +18,7 @@ use super::{
         kernels::{Attention, attend},
         kv::SequenceKv,
     },
+    adapter::{Adapter, LowRank, Part},
     config::{Activation, Config, Rope},
     weights::{Matrix, Weights},
 };
@@ -28,13 +29,33 @@ struct Linear {
 }
 
 impl Linear {
-    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        let out = self.weight.forward(rows)?;
+    fn forward(&self, rows: &Tensor, adapted: Option<&LowRank>) -> Result<Tensor> {
+        let mut out = self.weight.forward(rows)?;
+        if let Some(low_rank) = adapted {
+            out = (out + low_rank.forward(rows)?)?;
+        }
         match &self.bias {
             Some(bias) => out.broadcast_add(bias),
             None => Ok(out),
         }
     }
+
+    /// `[out, in]`
+    fn shape(&self) -> Result<(usize, usize)> {
+        match &self.weight {
+            QMatMul::QTensor(weight) => weight.shape().dims2(),
+            QMatMul::Tensor(weight) | QMatMul::TensorF16(weight) => weight.dims2(),
+        }
+    }
+}
+
+/// How far a pass goes, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass<'a> {
+    /// Layers from the first on.
+    pub layers: usize,
+    /// What is added to their linear layers.
+    pub adapter: Option<&'a Adapter>,
 }
 
 struct Norm {
@@ -174,23 +195,49 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<Vec<f32>>> {
-        let rows = self.last_rows(batch, self.layers.len())?;
+        let rows = self.last_rows(batch, self.whole())?;
         let rows = self.output_norm.forward(&rows)?;
         self.head.forward(&rows)?.to_dtype(DType::F32)?.to_vec2()
     }
 
-    /// Runs `batch` through the first `layers` layers, and returns the residual stream behind them
-    /// at each sequence's last row: `[batch, hidden]`, one vector a sequence, before any norm. The
+    /// Runs `batch` through the layers of `pass`, and returns the residual stream behind them at
+    /// each sequence's last row: `[batch, hidden]`, one vector a sequence, before any norm. The
     /// caches hold no more than these layers afterwards.
     ///
     /// # Errors
     /// candle's.
-    pub fn states(&self, batch: &mut [Rows<'_>], layers: usize) -> Result<Vec<Vec<f32>>> {
-        self.last_rows(batch, layers)?.to_dtype(DType::F32)?.to_vec2()
+    pub fn states(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Vec<Vec<f32>>> {
+        self.last_rows(batch, pass)?.to_dtype(DType::F32)?.to_vec2()
     }
 
-    fn last_rows(&self, batch: &mut [Rows<'_>], layers: usize) -> Result<Tensor> {
-        let rows = self.hidden(batch, layers)?;
+    /// Takes an adapter of this model out of `tensors`: see [`Adapter`]. `scale` is PEFT's
+    /// `lora_alpha / r`.
+    ///
+    /// # Errors
+    /// It doesn't fit this model.
+    pub fn adapter(&self, tensors: &mut HashMap<String, Tensor>, scale: f64) -> Result<Adapter> {
+        Adapter::take(tensors, scale, &self.config, &self.device, |layer, part| {
+            let layer = self.layers.get(layer)?;
+            let linear = match part {
+                Part::Query => &layer.query,
+                Part::Key => &layer.key,
+                Part::Value => &layer.value,
+                Part::Output => &layer.output,
+                Part::Gate => &layer.gate,
+                Part::Up => &layer.up,
+                Part::Down => &layer.down,
+            };
+            linear.shape().ok()
+        })
+    }
+
+    /// All layers, as they are.
+    fn whole(&self) -> Pass<'static> {
+        Pass { layers: self.layers.len(), adapter: None }
+    }
+
+    fn last_rows(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Tensor> {
+        let rows = self.hidden(batch, pass)?;
         let mut last = Vec::with_capacity(batch.len());
         let mut end = 0u32;
         for sequence in batch.iter() {
@@ -205,7 +252,7 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn prefill(&self, batch: &mut [Rows<'_>]) -> Result<()> {
-        self.hidden(batch, self.layers.len()).map(|_| ())
+        self.hidden(batch, self.whole()).map(|_| ())
     }
 
     /// Logits of every row of one sequence, for tests against the reference.
@@ -214,34 +261,36 @@ impl Decoder {
     /// candle's.
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.layers);
-        let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }], self.layers.len())?;
+        let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }], self.whole())?;
         self.head.forward(&self.output_norm.forward(&rows)?)?.to_vec2()
     }
 
-    /// The residual stream behind the first `layers` layers: `[rows, hidden]`.
-    fn hidden(&self, batch: &mut [Rows<'_>], layers: usize) -> Result<Tensor> {
+    /// The residual stream behind the layers of `pass`: `[rows, hidden]`.
+    fn hidden(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Tensor> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
         let ids = Tensor::new(tokens, &self.device)?;
         let mut x = self.embedding.embedding(&ids)?.to_dtype(DType::F32)?;
         if let Some(scale) = self.config.embedding_scale {
             x = (x * f64::from(scale))?;
         }
-        for (index, layer) in self.layers.iter().enumerate().take(layers) {
+        for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
+            let with = |part| pass.adapter.and_then(|a| a.part(index, part));
             let residual = &x;
             let normed = layer.attention_norm.forward(&x)?;
-            let mut attended =
-                layer.output.forward(&self.attention(index, layer, &normed, batch)?)?;
+            let attended = self.attention(index, layer, &normed, batch, &with)?;
+            let mut attended = layer.output.forward(&attended, with(Part::Output))?;
             if let Some(norm) = &layer.post_attention_norm {
                 attended = norm.forward(&attended)?;
             }
             let x1 = (residual + attended)?;
             let normed = layer.ffn_norm.forward(&x1)?;
-            let gate = layer.gate.forward(&normed)?;
+            let gate = layer.gate.forward(&normed, with(Part::Gate))?;
             let gate = match self.config.activation {
                 Activation::Silu => gate.silu()?,
                 Activation::GeluTanh => gate.gelu()?,
             };
-            let mut fed = layer.down.forward(&(gate * layer.up.forward(&normed)?)?)?;
+            let up = layer.up.forward(&normed, with(Part::Up))?;
+            let mut fed = layer.down.forward(&(gate * up)?, with(Part::Down))?;
             if let Some(norm) = &layer.post_ffn_norm {
                 fed = norm.forward(&fed)?;
             }
@@ -254,12 +303,13 @@ impl Decoder {
     }
 
     /// Attention of one layer over all rows, computed on the host: `[rows, heads * head_size]`.
-    fn attention(
+    fn attention<'a>(
         &self,
         index: usize,
         layer: &Layer,
         normed: &Tensor,
         batch: &mut [Rows<'_>],
+        with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Tensor> {
         let Config { heads, kv_heads, head_size, .. } = self.config;
         let per_head = |rows: Tensor, norm: &Option<Norm>| -> Result<Vec<f32>> {
@@ -269,9 +319,11 @@ impl Decoder {
             };
             rows.flatten_all()?.to_vec1()
         };
-        let mut queries = per_head(layer.query.forward(normed)?, &layer.query_norm)?;
-        let mut keys = per_head(layer.key.forward(normed)?, &layer.key_norm)?;
-        let values: Vec<f32> = layer.value.forward(normed)?.flatten_all()?.to_vec1()?;
+        let mut queries =
+            per_head(layer.query.forward(normed, with(Part::Query))?, &layer.query_norm)?;
+        let mut keys = per_head(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm)?;
+        let values: Vec<f32> =
+            layer.value.forward(normed, with(Part::Value))?.flatten_all()?.to_vec1()?;
 
         let positions: Vec<usize> =
             batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();

@@ -1,5 +1,6 @@
 //! Transformer architectures.
 
+pub mod adapter;
 pub mod config;
 pub mod decoder;
 pub mod encoder;

@@ -1,7 +1,6 @@
 //! One self-contained page without scripts: stories, disagreements side by side, and the evidence
 //! as notes. All text goes through the template's escaping.
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, value::Serde};
 use serde::Serialize;
 
 use super::{Notes, date, finding, path, question, title, told_by, values};
@@ -9,7 +8,6 @@ use crate::{
     digest::{Digest, Own, Statement},
     render::{html, wording},
     summarize::Origin,
-    trace::Verdict,
 };
 
 const TEMPLATE: &str = include_str!("digest.html.jinja");
@@ -139,13 +137,7 @@ pub(super) fn render(digest: &Digest) -> String {
             .collect(),
         generator: digest.generator.clone(),
     };
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    #[expect(clippy::expect_used, reason = "the template is fixed, and gets the same keys always")]
-    environment
-        .render_str(TEMPLATE, Value::from(Serde(page)))
-        .expect("the page's template fits its data")
+    html::filled(TEMPLATE, page)
 }
 
 fn articles(digest: &Digest) -> Vec<ArticleView> {
@@ -180,11 +172,7 @@ fn statement(digest: &Digest, notes: &Notes<'_>, statement: &Statement) -> State
         text: wording::legible(&statement.text),
         notes: notes.numbers(statement),
         told_by: told_by(digest, statement),
-        class: match verdict {
-            Verdict::Supported => "supported",
-            Verdict::Partly => "partly",
-            Verdict::Unsupported => "unsupported",
-        },
+        class: html::verdict_class(verdict),
         mark: wording::verdict_mark(verdict),
         verdict: verdict.word(),
         doubt: wording::faults(&statement.support).map(|doubt| wording::legible(&doubt)),

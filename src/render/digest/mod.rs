@@ -5,7 +5,7 @@ mod markdown;
 
 use serde::Deserialize;
 
-use super::{Format, wording};
+use super::{Format, json, wording};
 use crate::{
     digest::{Citation, Digest, SCHEMA, Side, Statement},
     error::{Error, Result},
@@ -17,16 +17,9 @@ use crate::{
 pub fn render(digest: &Digest, format: Format) -> String {
     match format {
         Format::Markdown => markdown::render(digest),
-        Format::Json => json(digest),
+        Format::Json => json::indented(digest),
         Format::Html => html::render(digest),
     }
-}
-
-fn json(digest: &Digest) -> String {
-    #[expect(clippy::expect_used, reason = "no input can make plain structs fail to serialise")]
-    let mut json = serde_json::to_string_pretty(digest).expect("a digest is plain data");
-    json.push('\n');
-    json
 }
 
 /// Reads what [`render`] wrote as JSON; nothing if it is something else. `path` names the file in
@@ -35,8 +28,8 @@ fn json(digest: &Digest) -> String {
 /// # Errors
 /// [`Error::Article`] if it is a digest of another version, or doesn't follow its schema.
 #[must_use]
-pub fn parse(path: &str, json: &str) -> Option<Result<Digest>> {
-    let document: serde_json::Value = serde_json::from_str(json).ok()?;
+pub fn parse(path: &str, text: &str) -> Option<Result<Digest>> {
+    let document: serde_json::Value = serde_json::from_str(text).ok()?;
     let schema = document.get("schema")?.as_str()?.to_owned();
     let broken = |reason| Error::Article {
         path: path.to_owned(),

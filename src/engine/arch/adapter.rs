@@ -1,0 +1,113 @@
+//! Low-rank adapters over a decoder's linear layers (LoRA: Hu et al. 2021, arXiv:2106.09685), in
+//! PEFT's safetensors layout: `…layers.{i}.{part}.lora_A.weight` `[rank, in]` and `…lora_B.weight`
+//! `[out, rank]`. A layer then computes `x·W + x·A·B·scale`; the weights stay as they are, quantised
+//! or not, so that one loaded model can be read with an adapter and without.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result, Tensor, bail};
+
+use super::config::{Config, Rope};
+
+/// A linear layer that can be adapted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    Query,
+    Key,
+    Value,
+    Output,
+    Gate,
+    Up,
+    Down,
+}
+
+const NAMES: [(&str, Part); 7] = [
+    ("self_attn.q_proj", Part::Query),
+    ("self_attn.k_proj", Part::Key),
+    ("self_attn.v_proj", Part::Value),
+    ("self_attn.o_proj", Part::Output),
+    ("mlp.gate_proj", Part::Gate),
+    ("mlp.up_proj", Part::Up),
+    ("mlp.down_proj", Part::Down),
+];
+
+const DOWN: &str = ".lora_A.weight";
+const UP: &str = ".lora_B.weight";
+
+/// What is added to a model's linear layers.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    parts: HashMap<(usize, Part), LowRank>,
+}
+
+/// Two thin matrices: `down` `[in, rank]` and `up` `[rank, out]`, the latter scaled.
+#[derive(Debug, Clone)]
+pub(super) struct LowRank {
+    down: Tensor,
+    up: Tensor,
+}
+
+impl LowRank {
+    /// `[rows, in]` → what is added to `[rows, out]`.
+    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        rows.matmul(&self.down)?.matmul(&self.up)
+    }
+}
+
+impl Adapter {
+    /// Takes an adapter out of `tensors` and leaves what isn't part of it. `scale` is PEFT's
+    /// `lora_alpha / r`; `linear` tells the shape `[out, in]` of a layer's weight, if the model has
+    /// it.
+    ///
+    /// # Errors
+    /// A tensor belongs to no linear layer of the model, is of another shape, or lacks its other
+    /// half.
+    pub(super) fn take(
+        tensors: &mut HashMap<String, Tensor>,
+        scale: f64,
+        config: &Config,
+        device: &Device,
+        linear: impl Fn(usize, Part) -> Option<(usize, usize)>,
+    ) -> Result<Self> {
+        if config.rope == Rope::Neighbours && tensors.keys().any(|name| name.ends_with(DOWN)) {
+            // Their queries and keys stand in another order than an adapter's.
+            bail!("adapters of llama models in GGUF can't be read")
+        }
+        let names = tensors.keys().filter(|name| name.ends_with(DOWN)).cloned().collect::<Vec<_>>();
+        let mut parts = HashMap::new();
+        for name in names {
+            let stem = name.trim_end_matches(DOWN);
+            let place = place(stem);
+            let Some((place, shape)) = place.and_then(|p| Some((p, linear(p.0, p.1)?))) else {
+                bail!("{stem} is no linear layer of this model")
+            };
+            let pair = (tensors.remove(&name), tensors.remove(&format!("{stem}{UP}")));
+            let (Some(down), Some(up)) = pair else { bail!("{stem} has no lora_B") };
+            let (rank, columns) = down.dims2()?;
+            let (rows, inner) = up.dims2()?;
+            if (rows, columns) != shape || inner != rank {
+                let (out, into) = shape;
+                bail!("{stem} adapts {rows} × {columns}, the model has {out} × {into} there")
+            }
+            let ready = |t: Tensor| t.to_dtype(DType::F32)?.t()?.contiguous()?.to_device(device);
+            let low_rank = LowRank { down: ready(down)?, up: (ready(up)? * scale)? };
+            parts.insert(place, low_rank);
+        }
+        if let Some(name) = tensors.keys().find(|name| name.contains(".lora_")) {
+            bail!("nothing can be done with {name}")
+        }
+        Ok(Self { parts })
+    }
+
+    pub(super) fn part(&self, layer: usize, part: Part) -> Option<&LowRank> {
+        self.parts.get(&(layer, part))
+    }
+}
+
+/// `base_model.model.model.layers.17.mlp.up_proj` → (17, Up)
+fn place(stem: &str) -> Option<(usize, Part)> {
+    let (_, rest) = stem.rsplit_once("layers.")?;
+    let (layer, name) = rest.split_once('.')?;
+    let (_, part) = NAMES.iter().find(|(known, _)| *known == name)?;
+    Some((layer.parse().ok()?, *part))
+}
