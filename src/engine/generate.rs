@@ -145,45 +145,22 @@ impl Engine {
         Ok(parent)
     }
 
-    /// What `pass` makes of prompts: the residual stream at the last token of each, `[prompts,
-    /// hidden]`. What they begin with in common is computed once. Nothing is generated.
+    /// What `pass` makes of a prompt: the residual stream at its last token, `[hidden]`. Nothing is
+    /// generated.
     ///
     /// # Errors
     /// candle's.
-    pub fn states(&self, prompts: &[Prompt], pass: Pass<'_>) -> Result<Vec<Vec<f32>>> {
-        let prompts: Vec<Vec<u32>> = prompts.iter().map(Prompt::tokens).collect();
-        let common = common_prefix(&prompts);
-        let shared = prompts.first().and_then(|p| p.get(..common)).unwrap_or_default();
+    pub fn state(&self, prompt: &Prompt, pass: Pass<'_>) -> Result<Vec<f32>> {
+        // No shared prefix: another pass left other keys and values there.
         let mut kv = SequenceKv::new(None, pass.layers);
-        self.advance(&mut kv, shared, pass)?;
-        let prefix = Arc::new(kv.into_prefix(shared.to_vec()));
-        let mut waiting = Vec::with_capacity(prompts.len());
-        for prompt in &prompts {
-            let mut kv = SequenceKv::new(Some(prefix.clone()), pass.layers);
-            let own = prompt.get(common..).unwrap_or_default();
-            // A long prompt goes ahead alone, all but its last part.
-            let (ahead, last) = own.split_at(own.len().saturating_sub(1) / CHUNK * CHUNK);
-            self.advance(&mut kv, ahead, pass)?;
-            waiting.push((kv, last));
+        let mut state = Vec::new();
+        for chunk in prompt.tokens().chunks(CHUNK) {
+            let rows = &mut [Rows { kv: &mut kv, tokens: chunk }];
+            let states = self.decoder.states(rows, pass);
+            let states = states.map_err(Error::engine("judging a sentence"))?;
+            state = states.into_iter().next().unwrap_or_default();
         }
-        let mut states = Vec::with_capacity(waiting.len());
-        let mut rest = waiting.as_mut_slice();
-        while !rest.is_empty() {
-            let (group, others) = rest.split_at_mut(fitting(rest.iter().map(|(_, t)| t.len())));
-            let mut rows: Vec<Rows<'_>> =
-                group.iter_mut().map(|(kv, tokens)| Rows { kv, tokens }).collect();
-            states.extend(self.decoder.states(&mut rows, pass).map_err(judging())?);
-            rest = others;
-        }
-        Ok(states)
-    }
-
-    fn advance(&self, kv: &mut SequenceKv, tokens: &[u32], pass: Pass<'_>) -> Result<()> {
-        for chunk in tokens.chunks(CHUNK) {
-            let rows = &mut [Rows { kv: &mut *kv, tokens: chunk }];
-            self.decoder.states(rows, pass).map_err(judging())?;
-        }
-        Ok(())
+        Ok(state)
     }
 
     fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
@@ -332,18 +309,6 @@ impl Engine {
         tokens.truncate(sequence.kv.tail_len());
         (output, Arc::new(sequence.kv.into_prefix(tokens)))
     }
-}
-
-fn judging() -> impl FnOnce(candle_core::Error) -> Error {
-    Error::engine("judging a sentence")
-}
-
-/// How many tokens all prompts begin with, and leave one for each; 0 for one prompt alone.
-fn common_prefix(prompts: &[Vec<u32>]) -> usize {
-    let Some((first, others)) = prompts.split_first() else { return 0 };
-    let common = |other: &Vec<u32>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
-    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0).saturating_sub(1);
-    others.iter().map(|other| common(other).min(shortest)).min().unwrap_or(0)
 }
 
 /// How many of the next prompts go into one pass: at least one.

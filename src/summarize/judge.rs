@@ -2,7 +2,8 @@
 //!
 //! The model reads the text, the claim and the question, and answers nothing: a linear probe reads
 //! the answer off its residual stream, in the middle of its layers, where it is told more plainly
-//! than in the words that the model would say (Alain & Bengio 2016; Azaria & Mitchell 2023).
+//! than in the words that the model would say (Alain & Bengio 2016; Azaria & Mitchell 2023). An
+//! adapter makes those layers compare better; the model's own weights stay as they are.
 //! `models/judge/` has the probes, what they were fitted on, and the figures.
 
 use minijinja::context;
@@ -11,7 +12,7 @@ use crate::{
     engine::{Adapter, Engine, Pass, Prompt, Prompts, Values},
     error::{Error, Result},
     hub::manifest::Judging,
-    trace::{Sign, SignKind, check::Judge, contrast, support::Evidence},
+    trace::{Sign, SignKind, check::Judge, support::Evidence},
 };
 
 /// The probes, compiled in.
@@ -82,23 +83,12 @@ impl Probe {
 impl Judge for Probed<'_> {
     fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
         let evidence = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
-        let readings = contrast::readings(claim, cited);
-        let texts = std::iter::once(claim).chain(readings.iter().map(|r| r.text.as_str()));
-        let prompts = texts.map(|text| self.prompt(&evidence, text)).collect::<Result<Vec<_>>>()?;
+        let prompt = self.prompt(&evidence, claim)?;
         let Probe { layers, adapter, .. } = self.probe;
         let pass = Pass { layers: *layers, adapter: Some(adapter) };
-        let states = self.engine.states(&prompts, pass)?;
-        let mut odds = states.iter().map(|state| self.probe.log_odds(state));
-        let Some(own) = odds.next() else { return Ok(Vec::new()) };
-        let score = probability(own);
+        let score = probability(self.probe.log_odds(&self.engine.state(&prompt, pass)?));
         let detail = "the model that read both doubts that what it cites says so".to_owned();
-        let mut signs =
-            vec![Sign::measured(SignKind::Entailment, score, self.probe.levels, detail)];
-        if let Some((other, reading)) = odds.zip(&readings).max_by(|(a, _), (b, _)| a.total_cmp(b))
-        {
-            signs.push(Sign::contrasted(own - other, reading.detail.clone()));
-        }
-        Ok(signs)
+        Ok(vec![Sign::measured(SignKind::Entailment, score, self.probe.levels, detail)])
     }
 }
 

@@ -3,7 +3,6 @@
 pub mod check;
 pub mod cite;
 pub mod conflict;
-pub mod contrast;
 mod english;
 pub mod facts;
 mod signs;
@@ -55,8 +54,6 @@ pub enum SignKind {
     SourceSimilarity,
     /// Whether an entailment model finds it in what it cites.
     Entailment,
-    /// Whether that model finds it likelier than readings in which two things are exchanged.
-    Contrast,
     /// How far the translation that it cites can be relied on.
     Translation,
 }
@@ -114,12 +111,8 @@ pub struct Support {
     pub signs: Vec<Sign>,
 }
 
-/// By how much another reading must be the better one, in log-odds; by what it then speaks
-/// against a claim.
-const CLEARLY: f32 = 0.5;
-const CONTRAST: f32 = 3.0;
 /// By what a likeness speaks against a claim when it is too low.
-const MEASURED: f32 = 0.19;
+const MEASURED: f32 = 0.1;
 
 /// The logarithm of the odds of a probability; of certainty it is finite.
 fn log_odds(probability: f32) -> f32 {
@@ -154,25 +147,11 @@ impl Sign {
         Self { kind, verdict, score: Some(score), detail, against }
     }
 
-    /// A claim's log-odds less those of its likeliest other reading: unsupported where the other
-    /// is clearly the better one.
-    #[must_use]
-    pub fn contrasted(lead: f32, detail: String) -> Self {
-        let is_worse = lead < -CLEARLY;
-        Self {
-            kind: SignKind::Contrast,
-            verdict: if is_worse { Verdict::Unsupported } else { Verdict::Supported },
-            score: Some(1.0 / (1.0 + (-lead).exp())),
-            detail: is_worse.then_some(detail),
-            against: is_worse.then_some(CONTRAST),
-        }
-    }
-
     /// Whether it is computed without a model, from the texts alone.
     #[must_use]
     pub fn is_rule(&self) -> bool {
-        use SignKind::{Contrast, Entailment, Similarity, SourceSimilarity};
-        !matches!(self.kind, Similarity | SourceSimilarity | Entailment | Contrast)
+        use SignKind::{Entailment, Similarity, SourceSimilarity};
+        !matches!(self.kind, Similarity | SourceSimilarity | Entailment)
     }
 }
 
@@ -246,7 +225,6 @@ impl SignKind {
             SignKind::Similarity => "likeness to the translation",
             SignKind::SourceSimilarity => "likeness to the original",
             SignKind::Entailment => "entailment",
-            SignKind::Contrast => "other readings",
             SignKind::Translation => "the translation",
         }
     }

@@ -11,18 +11,18 @@ use super::{
 /// By what each finding speaks against a claim, in log-odds: `models/judge/fit.py` fits them
 /// together with a model's judgement. What isn't here is certain.
 const SMALL: f32 = 0.1;
-const MOVED_NUMBER: f32 = 2.01;
-const DISPLACED_NUMBER: f32 = 0.9;
-const DISPLACED_TIME: f32 = 0.44;
-const MOVED_TIME: f32 = 0.26;
-const UNKNOWN_NAME: f32 = 1.08;
-const MOVED_NAME: f32 = 0.84;
-const AFFIRMED: f32 = 0.1;
-const OPPOSITE: f32 = 0.95;
-const HEDGE: f32 = 1.75;
-const ROLE: f32 = 0.73;
-const SPEAKER: f32 = 0.12;
-pub const CAUSE: f32 = 1.08;
+const MOVED_NUMBER: f32 = 1.12;
+const DISPLACED_NUMBER: f32 = 0.91;
+const DISPLACED_TIME: f32 = 0.1;
+const MOVED_TIME: f32 = 0.1;
+const UNKNOWN_NAME: f32 = 0.91;
+const MOVED_NAME: f32 = 0.63;
+const AFFIRMED: f32 = 0.21;
+const OPPOSITE: f32 = 0.57;
+const HEDGE: f32 = 1.56;
+const ROLE: f32 = 0.86;
+const SPEAKER: f32 = 0.1;
+pub const CAUSE: f32 = 1.0;
 
 /// A claim, or the sentences that it cites, read.
 pub struct Text {
