@@ -1,7 +1,7 @@
 """Fits a judge of claims: an adapter and a linear probe for a model's lower layers, and what the
 rules' findings weigh beside them.
 
-    pip install torch transformers gguf scikit-learn safetensors
+    pip install torch "transformers>=5.23" gguf scikit-learn safetensors
     BRIEF_CLAIMS_OUT=signs.jsonl cargo test --test claims every_sign
     python models/judge/fit.py GGUF signs.jsonl
 
@@ -76,12 +76,16 @@ class LowRank(torch.nn.Module):
 
 class Model:
     def __init__(self, gguf):
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
         gguf = pathlib.Path(gguf).resolve()
-        names = {"gguf_file": gguf.name}
-        self.tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **names)
-        whole = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.bfloat16, **names)
+        self.tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        whole = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.bfloat16,
+        )
         whole.requires_grad_(False)
         self.embedding = whole.model.embed_tokens
         self.rotary = whole.model.rotary_emb
