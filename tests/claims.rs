@@ -1,7 +1,7 @@
 //! How well the support checks tell true claims from spoilt ones, on labelled pairs of our own:
 //! `tests/claims/*.dev.json` is what the checks were developed on, `*.held.json` was kept apart,
-//! `*.final.json` was written afterwards, counted, and then developed on; `*.fresh.json` has only
-//! ever been counted.
+//! `*.final.json` was written afterwards, counted, and then developed on; `*.fresh.json` and
+//! `*.last.json` have only ever been counted.
 //! `cargo test --test claims -- --nocapture` prints the table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
