@@ -186,7 +186,7 @@ fn every_sentence_is_supported_by_what_it_cites() {
     }
 }
 
-/// Believes what stands in an article of a length that is told, and doubts the shorter ones more.
+/// A judge that doubts a shorter sentence more than a longer one, and refuses those with a mayor.
 struct ByLength;
 
 impl Judge for ByLength {

@@ -7,7 +7,7 @@ rules' findings weigh beside them.
 
 Adapter (LoRA, Hu et al. 2021) and probe learn from models/judge/claims.jsonl alone; the weights of
 the rules, and the level, from tests/claims/*.{dev,held,final}.json, which the adapter hasn't seen.
-*.fresh.json is never read here: it is only counted. An hour on two cores with bf16 instructions;
+*.fresh.json and *.last.json are never read here: they are only counted. An hour on two cores with bf16 instructions;
 what is computed on the way is kept in cache.pt and trained.pt of the working directory. Writes
 models/judge/qwen2.5-coder-1.5b-instruct.safetensors, prints the weights for src/trace/signs.rs and
 what is refused. Seeds are fixed.

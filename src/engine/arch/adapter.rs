@@ -61,7 +61,7 @@ impl Adapter {
     ///
     /// # Errors
     /// A tensor belongs to no linear layer of the model, is of another shape, or lacks its other
-    /// half.
+    /// half; or the model is a llama in GGUF.
     pub(super) fn take(
         tensors: &mut HashMap<String, Tensor>,
         scale: f64,
@@ -69,11 +69,11 @@ impl Adapter {
         device: &Device,
         linear: impl Fn(usize, Part) -> Option<(usize, usize)>,
     ) -> Result<Self> {
-        if config.rope == Rope::Neighbours && tensors.keys().any(|name| name.ends_with(DOWN)) {
+        let names = tensors.keys().filter(|name| name.ends_with(DOWN)).cloned().collect::<Vec<_>>();
+        if config.rope == Rope::Neighbours && !names.is_empty() {
             // Their queries and keys stand in another order than an adapter's.
             bail!("adapters of llama models in GGUF can't be read")
         }
-        let names = tensors.keys().filter(|name| name.ends_with(DOWN)).cloned().collect::<Vec<_>>();
         let mut parts = HashMap::new();
         for name in names {
             let stem = name.trim_end_matches(DOWN);
