@@ -97,6 +97,11 @@ pub fn opposites(concept: &str) -> &'static [String] {
     THESAURUS.opposites.get(concept).map_or(&[], Vec::as_slice)
 }
 
+/// Whether a word names a country or what is of it.
+fn is_country(word: &str) -> bool {
+    THESAURUS.names.contains(&concept(word))
+}
+
 /// The concept of a word.
 #[must_use]
 pub fn concept(word: &str) -> String {
@@ -235,6 +240,11 @@ pub fn tokens(text: &str) -> Vec<Token> {
         clause += usize::from(CLAUSE_WORDS.contains(word));
         let (kind, concept, next) = if let Some((key, next)) = time(&lower, i) {
             (Kind::Time(key.clone()), key, next)
+        } else if let Some((concept, next)) = ordinal(&lower, i) {
+            // "A fifth" is a share.
+            let share = i.checked_sub(1).is_some_and(|b| matches!(word_at(&lower, b), "a" | "one"));
+            let which = if share || !concept.ends_with('.') { Kind::Content } else { Kind::Name };
+            (which, concept, next)
         } else if let Some((quantity, next)) = quantity(&lower, i) {
             let concept = format!("#{}", quantity.value);
             (Kind::Number(quantity), concept, next)
@@ -276,6 +286,32 @@ fn kind(piece: &str, word: &str, concept: &str, first: bool) -> Kind {
     } else {
         Kind::Content
     }
+}
+
+/// "90th", "ninetieth", "twenty-first": which one in a row, under one concept. "First" to "third"
+/// are words like others.
+fn ordinal(lower: &[String], at: usize) -> Option<(String, usize)> {
+    const WORDS: &str = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh \
+                         twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth \
+                         nineteenth";
+    const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
+    let place = |list: &str, word: &str| list.split(' ').position(|w| w == word);
+    let unit = |word: &str| place(WORDS, word).map(|i| i + 1);
+    let tens = |word: &str| place(TENS, word).map(|i| i * 10 + 20);
+    let word = word_at(lower, at);
+    let (digits, end) =
+        word.split_at(word.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len());
+    let written = || digits.parse().ok().filter(|_| matches!(end, "st" | "nd" | "rd" | "th"));
+    let whole = || tens(&format!("{}y", word.strip_suffix("ieth")?));
+    let (number, next) = match tens(word) {
+        Some(tens) => (tens + unit(word_at(lower, at + 1)).filter(|unit| *unit < 10)?, at + 2),
+        None => (written().or_else(|| unit(word)).or_else(whole)?, at + 1),
+    };
+    let concept = match number {
+        1..=3 => concept(WORDS.split(' ').nth(number - 1)?),
+        _ => format!("{number}."),
+    };
+    Some((concept, next))
 }
 
 /// Two to four words that the thesaurus has as one.
@@ -343,6 +379,16 @@ mod tests {
         assert_eq!(concepts("sales climbed"), concepts("revenue increased"));
         assert_eq!(concepts("it was turned down"), concepts("it was rejected"));
         assert!(opposites(&concepts("rejected")[0]).contains(&concepts("approved")[0]));
+    }
+
+    #[test]
+    fn ordinals_are_one_concept_however_they_are_written() {
+        let concepts = |text: &str| tokens(text).into_iter().map(|t| t.concept).collect::<Vec<_>>();
+        assert_eq!(concepts("its 90th grandmaster"), concepts("its ninetieth grandmaster"));
+        assert_eq!(concepts("the 21st time"), concepts("the twenty-first time"));
+        assert_eq!(concepts("2nd"), concepts("second"));
+        assert_ne!(concepts("the 21st time"), concepts("the twentieth time"));
+        assert_eq!(tokens("0th")[0].concept, "0.");
     }
 
     #[test]

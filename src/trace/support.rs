@@ -129,7 +129,18 @@ fn invented_cause(claim: &str, target: &str) -> Option<Finding> {
 /// Whether a text gives a reason without any of the words that say so outright.
 fn has_reason(text: &str) -> bool {
     let lower = text.to_lowercase();
-    ["in protest", " having ", " amid ", " in view of "].iter().any(|cue| lower.contains(cue))
+    [
+        "in protest",
+        " having ",
+        " amid ",
+        " in view of ",
+        "affected by",
+        " factor",
+        " attribut",
+        "blam",
+    ]
+    .iter()
+    .any(|cue| lower.contains(cue))
 }
 
 /// Words that make one thing the reason or the result of another.

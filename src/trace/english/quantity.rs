@@ -1,6 +1,6 @@
 //! Numbers with their units and bounds.
 
-use super::word_at;
+use super::{is_country, word_at};
 
 /// A number with what is known of what it measures.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +96,8 @@ pub(super) fn unit(word: &str) -> Option<(&'static str, f64)> {
         "nt$" => ("taiwan dollar", 1.0),
         "hk$" => ("hong kong dollar", 1.0),
         "pound" | "pounds" | "£" => ("pound", 1.0),
+        "c$" => ("canadian dollar", 1.0),
+        "s$" => ("singapore dollar", 1.0),
         "franc" | "francs" | "chf" => ("franc", 1.0),
         "yuan" | "renminbi" | "rmb" => ("yuan", 1.0),
         "yen" | "¥" => ("yen", 1.0),
@@ -103,7 +105,30 @@ pub(super) fn unit(word: &str) -> Option<(&'static str, f64)> {
         "rupee" | "rupees" | "rs" | "₹" => ("rupee", 1.0),
         "taka" | "tk" | "৳" => ("taka", 1.0),
         "rouble" | "roubles" | "ruble" | "rubles" => ("rouble", 1.0),
-        "krona" | "kronor" | "kroner" => ("krone", 1.0),
+        "krona" | "kronor" | "krone" | "kroner" => ("krone", 1.0),
+        "koruna" | "korunas" | "koruny" => ("koruna", 1.0),
+        "zloty" | "zlotys" => ("zloty", 1.0),
+        "forint" | "forints" => ("forint", 1.0),
+        "hryvnia" | "hryvnias" => ("hryvnia", 1.0),
+        "lira" | "liras" => ("lira", 1.0),
+        "peso" | "pesos" => ("peso", 1.0),
+        "reais" | "r$" => ("real", 1.0),
+        "rand" => ("rand", 1.0),
+        "dinar" | "dinars" => ("dinar", 1.0),
+        "dirham" | "dirhams" => ("dirham", 1.0),
+        "riyal" | "riyals" | "rial" | "rials" => ("riyal", 1.0),
+        "shekel" | "shekels" => ("shekel", 1.0),
+        "baht" => ("baht", 1.0),
+        "ringgit" => ("ringgit", 1.0),
+        "rupiah" => ("rupiah", 1.0),
+        "dong" => ("dong", 1.0),
+        "pataca" | "patacas" => ("pataca", 1.0),
+        "tenge" => ("tenge", 1.0),
+        "naira" => ("naira", 1.0),
+        "kyat" | "kyats" => ("kyat", 1.0),
+        "barrel" | "barrels" => ("barrel", 1.0),
+        "inch" | "inches" => ("inch", 1.0),
+        "yard" | "yards" => ("yard", 1.0),
         _ => return None,
     })
 }
@@ -139,6 +164,11 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
         next = end;
         value
     };
+    // "two and a half hours", "seven and a half thousand"
+    if (low(next), low(next + 1), low(next + 2)) == ("and", "a", "half") {
+        value += 0.5;
+        next += 3;
+    }
     while let Some(factor) = scale(low(next)).filter(|_| low(next) != "dozen") {
         value *= factor;
         next += 1;
@@ -174,9 +204,9 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
         _ => (name, factor),
     });
     let mut end = if named.is_some() { next + square + 1 } else { next };
-    if low(next) == "us" && low(next + 1).starts_with("dollar") {
-        named = Some(("dollar", 1.0));
-        end = next + 2;
+    if let Some((name, words)) = qualified(words, next) {
+        named = Some((name, 1.0));
+        end = next + words;
     }
     if named.is_none() && low(next) == "per" && low(next + 1) == "cent" {
         named = Some(("percent", 1.0));
@@ -205,6 +235,31 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
     Some((Quantity { value: value * factor, written: value, unit, bound }, end))
 }
 
+/// "US dollars", "Hong Kong dollars", "Swiss francs", "nautical miles", and how many words name
+/// them.
+fn qualified(words: &[String], at: usize) -> Option<(&'static str, usize)> {
+    let low = |i: usize| word_at(words, at + i);
+    let (name, before) = match (low(0), low(1)) {
+        ("nautical", mile) if mile.starts_with("mile") => return Some(("nautical mile", 2)),
+        ("us" | "american", _) => ("dollar", 1),
+        ("hong", "kong") => ("hong kong dollar", 2),
+        ("new", "taiwan") => ("taiwan dollar", 2),
+        ("taiwan", _) => ("taiwan dollar", 1),
+        ("australian", _) => ("australian dollar", 1),
+        ("canadian", _) => ("canadian dollar", 1),
+        ("singapore", _) => ("singapore dollar", 1),
+        (word, _) if is_country(word) => ("", 1),
+        _ => return None,
+    };
+    let (unit, _) = unit(low(before))?;
+    let is_money = !matches!(unit, "dollar" | "percent" | "days" | "seconds");
+    match (name, unit) {
+        ("", unit) if is_money => Some((unit, 2)),
+        (name, "dollar") if !name.is_empty() => Some((name, before + 1)),
+        _ => None,
+    }
+}
+
 /// "two thousand five hundred", "thirty-eight", "a dozen", "a million", "half a million".
 fn spoken(words: &[String], at: usize) -> Option<(f64, usize)> {
     let low = |i: usize| word_at(words, i);
@@ -215,6 +270,9 @@ fn spoken(words: &[String], at: usize) -> Option<(f64, usize)> {
     }
     if half && unit(low(at + 2)).is_some() {
         return Some((0.5, at + 2));
+    }
+    if low(at) == "one" && (low(at + 1), low(at + 2), low(at + 3)) == ("and", "a", "half") {
+        return Some((1.0, at + 1));
     }
     if matches!(low(at), "a" | "one") && scale(low(at + 1)).is_some() {
         current = 1.0;
@@ -319,6 +377,14 @@ mod tests {
             ("1.6 m in length", (1.6, Some("metre"), 0)),
             ("USD 240 million", (2.4e8, Some("dollar"), 0)),
             ("4,400 US dollars", (4400.0, Some("dollar"), 0)),
+            ("two and a half hours", (2.5 * (1.0 / 24.0), Some("days"), 0)),
+            ("seven and a half thousand people", (7500.0, None, 0)),
+            ("one and a half million", (1.5e6, None, 0)),
+            ("half a million Hong Kong dollars", (5e5, Some("hong kong dollar"), 0)),
+            ("1.7 million Swiss francs", (1.7e6, Some("franc"), 0)),
+            ("12 nautical miles", (12.0, Some("nautical mile"), 0)),
+            ("HK$500,000", (5e5, Some("hong kong dollar"), 0)),
+            ("870 million koruna", (8.7e8, Some("koruna"), 0)),
             ("Tk 50 million a year", (5e7, Some("taka"), 0)),
         ] {
             assert_eq!(quantities(text), [want], "{text}");

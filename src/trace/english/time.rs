@@ -138,6 +138,7 @@ fn period(words: &[String], at: usize) -> Option<(String, usize)> {
         "a" | "the" | "one" if matches!(word_at(words, at + 2), "ago" | "before" | "earlier") => {
             ("past", at + 3)
         }
+        "the" if matches!(word_at(words, at + 2), "after" | "later") => ("next", at + 3),
         _ => return None,
     };
     Some((format!("{side} {period}"), end))
@@ -165,6 +166,8 @@ mod tests {
             ("on the 13th, the cabinet", vec!["day 13"]),
             ("last Thursday", vec!["weekday 4"]),
             ("a month ago", vec!["past month"]),
+            ("the day before the summit", vec!["past day"]),
+            ("the day after the summit", vec!["next day"]),
             ("it may rain", vec![]),
             ("in May", vec!["month 5"]),
         ] {
