@@ -1,7 +1,7 @@
 //! How well the support checks tell true claims from spoilt ones, on labelled pairs of our own:
 //! `tests/claims/*.dev.json` is what the checks were developed on, `*.held.json` was kept apart,
-//! `*.final.json` and `*.fresh.json` were written afterwards, counted, and then developed on;
-//! `*.last.json` and `*.kept.json` have only ever been counted.
+//! `*.{final,fresh,kept}.json` were written afterwards, counted, and then developed on;
+//! `*.last.json` and `*.shut.json` have only ever been counted.
 //! `cargo test --test claims -- --nocapture` prints the table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
@@ -169,15 +169,31 @@ fn so_are_claims_that_were_written_after_those() {
     holds("fresh", &table("fresh", &mut check), &floors, 0.112);
 }
 
+#[test]
+fn so_are_claims_that_are_worded_more_freely() {
+    let floors = [
+        ("number", 0.70),
+        ("unit", 0.88),
+        ("date", 0.90),
+        ("name", 0.61),
+        ("negation", 0.72),
+        ("role", 0.50),
+        ("hedge", 0.93),
+        ("cause", 0.53),
+        ("citation", 0.73),
+    ];
+    holds("kept", &table("kept", &mut check), &floors, 0.163);
+}
+
 /// For `models/judge/fit.py`: the rules' signs of every claim that their weights may be fitted to.
 #[test]
 fn every_sign_is_written_where_it_is_asked_for() {
     let mut lines = Vec::new();
-    for item in ["dev", "held", "final", "fresh"].into_iter().flat_map(items) {
+    for item in ["dev", "held", "final", "fresh", "kept"].into_iter().flat_map(items) {
         let signs = check(&item.claim, &item.cited()).signs;
         lines.push(serde_json::json!({"id": item.id, "signs": signs}).to_string());
     }
-    assert_eq!(lines.len(), 330 + 180 + 300 + 300);
+    assert_eq!(lines.len(), 330 + 180 + 300 + 300 + 300);
     if let Some(path) = std::env::var_os("BRIEF_CLAIMS_OUT") {
         std::fs::write(path, lines.join("\n")).unwrap();
     }
@@ -207,7 +223,7 @@ fn a_model_that_judges_finds_more_and_refuses_less() {
             Checker { judges: vec![&mut similarity, &mut probed], ..Checker::default() };
         checker.check(claim, cited).unwrap()
     };
-    let part = std::env::var("BRIEF_CLAIMS_PART").unwrap_or("kept".into());
+    let part = std::env::var("BRIEF_CLAIMS_PART").unwrap_or("shut".into());
     let floors = [
         ("number", 0.87),
         ("unit", 0.88),

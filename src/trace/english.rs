@@ -190,9 +190,11 @@ fn pieces(text: &str) -> Vec<String> {
             {
                 i += 1;
             }
-            // 13th, 1990s
-            while at(i).is_ascii_alphabetic() {
-                i += 1;
+            // 13th and 1990s are one word, 200m is two.
+            let letters = (i..).take_while(|i| at(*i).is_ascii_alphabetic()).count();
+            let ending: String = chars.get(i..i + letters).unwrap_or_default().iter().collect();
+            if matches!(ending.to_ascii_lowercase().as_str(), "st" | "nd" | "rd" | "th" | "s") {
+                i += letters;
             }
         } else if c.is_alphanumeric() {
             while at(i).is_alphanumeric() || (at(i) == '\'' && at(i + 1).is_alphabetic()) {
@@ -353,7 +355,13 @@ fn negate(tokens: &mut [Token]) {
                         | "serious"
                 )
             });
-            (i, t.clause, if word == "no" && adjective { 2 } else { 1 })
+            let heads = match word.as_str() {
+                // Of "none of the passengers had belts" it isn't known what is denied.
+                "none" | "neither" | "nobody" => 0,
+                "no" if adjective => 2,
+                _ => 1,
+            };
+            (i, t.clause, heads)
         })
         .collect();
     for (at, clause, heads) in negators {

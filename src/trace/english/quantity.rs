@@ -70,6 +70,7 @@ pub(super) fn unit(word: &str) -> Option<(&'static str, f64)> {
         "minute" | "minutes" => ("days", 1.0 / 1440.0),
         "second" | "seconds" => ("seconds", 1.0),
         "day" | "days" => ("days", 1.0),
+        "fortnight" | "fortnights" => ("days", 14.0),
         "week" | "weeks" => ("days", 7.0),
         "month" | "months" => ("days", 365.0 / 12.0),
         "year" | "years" => ("days", 365.0),
@@ -220,6 +221,15 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
         named = Some(("points", 0.01));
         end = next + 2;
     }
+    if low(next) == "°" {
+        named = Some(("degree", 1.0));
+        end = next + 1;
+    }
+    if named.is_some_and(|(name, _)| name == "degree")
+        && matches!(low(end), "c" | "f" | "celsius" | "fahrenheit" | "centigrade")
+    {
+        end += 1;
+    }
     if matches!(low(next), "year" | "years") && low(next + 1) == "old" {
         named = Some(("age", 1.0));
         end = next + 2;
@@ -232,7 +242,32 @@ pub(super) fn quantity(words: &[String], at: usize) -> Option<(Quantity, usize)>
     let (unit, factor) =
         named.map_or((prefix, 1.0), |(name, factor)| (prefix.or(Some(name)), factor));
     let bound = bound(words, at);
-    Some((Quantity { value: value * factor, written: value, unit, bound }, end))
+    let quantity = Quantity { value: value * factor, written: value, unit, bound };
+    Some(prolonged(words, quantity, end))
+}
+
+/// "one year and eight months", "2 hours, 19 minutes": one length of time.
+fn prolonged(words: &[String], mut quantity: Quantity, mut end: usize) -> (Quantity, usize) {
+    let low = |i: usize| word_at(words, i);
+    let days = |word: &str| unit(word).filter(|(name, _)| *name == "days").map(|(_, days)| days);
+    // A day's seconds count with the minutes before them.
+    let length =
+        |word: &str| if word.starts_with("second") { Some(1.0 / 86_400.0) } else { days(word) };
+    let mut last = end.checked_sub(1).and_then(|named| days(low(named)));
+    while let Some(longer) = last {
+        let joined = usize::from(low(end) == ",");
+        let from = end + joined + usize::from(low(end + joined) == "and");
+        let Some((count, after)) =
+            digits(low(from)).map(|count| (count, from + 1)).or_else(|| spoken(words, from))
+        else {
+            break;
+        };
+        let Some(shorter) = length(low(after)).filter(|days| *days < longer) else { break };
+        quantity.value += count * shorter;
+        end = after + 1;
+        last = Some(shorter);
+    }
+    (quantity, end)
 }
 
 /// "US dollars", "Hong Kong dollars", "Swiss francs", "nautical miles", and how many words name
@@ -270,6 +305,15 @@ fn spoken(words: &[String], at: usize) -> Option<(f64, usize)> {
     }
     if half && unit(low(at + 2)).is_some() {
         return Some((0.5, at + 2));
+    }
+    // "a quarter of an hour"
+    let quarters = match (low(at), low(at + 1)) {
+        ("a" | "every", "quarter") => 0.25,
+        ("three", "quarters") => 0.75,
+        _ => 0.0,
+    };
+    if quarters > 0.0 && (low(at + 2), low(at + 3), low(at + 4)) == ("of", "an", "hour") {
+        return Some((quarters, at + 4));
     }
     if low(at) == "one" && (low(at + 1), low(at + 2), low(at + 3)) == ("and", "a", "half") {
         return Some((1.0, at + 1));
@@ -371,6 +415,13 @@ mod tests {
             ("thirty-one thousand tonnes", (31e3, Some("tonne"), 0)),
             ("half a million tons", (5e5, Some("tonne"), 0)),
             ("for half a year", (182.5, Some("days"), 0)),
+            ("every quarter of an hour", (15.0 / 1440.0, Some("days"), 0)),
+            ("one year and eight months", (365.0 + 8.0 * (365.0 / 12.0), Some("days"), 0)),
+            ("2 hours, 19 minutes", (2.0 * (1.0 / 24.0) + 19.0 * (1.0 / 1440.0), Some("days"), 0)),
+            ("a fortnight", (14.0, Some("days"), 0)),
+            ("42.3°C", (42.3, Some("degree"), 0)),
+            ("42.3 degrees Celsius", (42.3, Some("degree"), 0)),
+            ("the 200m final", (200.0, Some("metre"), 0)),
             ("an hour and a half", (1.5 / 24.0, Some("days"), 0)),
             ("2 crore 30 lakh taka", (2.3e7, Some("taka"), 0)),
             ("€3.5 m", (3.5e6, Some("euro"), 0)),

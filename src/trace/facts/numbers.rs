@@ -135,6 +135,19 @@ fn summed(chars: &[char], from: usize, first: &Literal, tongue: Tongue) -> Optio
             break;
         }
         let next = literal(chars, end + space, tongue);
+        // ৩ হাজার ৯৩৫ কোটি: the last part's crore counts for all of them.
+        const CRORE: f64 = 1e7;
+        let counts_crores = tongue == Tongue::Bengali
+            && next.values.iter().any(|(_, text)| {
+                text.split_whitespace().last().is_some_and(|w| bengali_multiplier(w) == CRORE)
+            });
+        if let Some(value) = single(&next).map(|v| v / CRORE)
+            && counts_crores
+            && last < CRORE
+            && value < last
+        {
+            return Some(((total + value) * CRORE, next.end));
+        }
         // A smaller part: below the last one's multiplier, which divides it.
         let Some(value) = single(&next).filter(|v| *v < last && *v >= 1.0 && !next.month) else {
             break;
@@ -270,6 +283,19 @@ fn multiplier(chars: &[char], at: usize, tongue: Tongue) -> (f64, usize) {
         }
         return (factor, if end == begin { at } else { end });
     }
+    // "20 thousand crore", ২০ হাজার কোটি: each multiplies what stands before it.
+    let (mut factor, mut end) = (1.0, at);
+    while let Some((next, after)) = multiplier_word(chars, end, tongue)
+        && (factor == 1.0 || next > factor)
+    {
+        factor *= next;
+        end = after;
+    }
+    (factor, end)
+}
+
+/// The factor of the word behind `at`, and where that word ends.
+fn multiplier_word(chars: &[char], at: usize, tongue: Tongue) -> Option<(f64, usize)> {
     let mut from = at;
     while chars.get(from).is_some_and(|c| matches!(c, ' ' | '\u{a0}' | '-' | '\u{202f}'))
         && from < at + 2
@@ -296,7 +322,7 @@ fn multiplier(chars: &[char], at: usize, tongue: Tongue) -> (f64, usize) {
         (Tongue::Bengali, w) => bengali_multiplier(w),
         _ => 1.0,
     };
-    (factor, if factor == 1.0 { at } else { end })
+    (factor != 1.0).then_some((factor, end))
 }
 
 /// Where the word that begins at `from` ends.
@@ -635,6 +661,8 @@ const BENGALI: &[(&str, f64)] = &[
     ("আশি", 80.0),
     ("নব্বই", 90.0),
     ("শত", 100.0),
+    ("শ", 100.0),
+    ("শো", 100.0),
     ("একশ", 100.0),
     ("হাজার", 1e3),
     ("লাখ", 1e5),
@@ -769,6 +797,11 @@ mod tests {
             ("二〇二三年", Chinese, vec![2023.0]),
             ("২৪ জন", Bengali, vec![24.0]),
             ("১০.৫ শতাংশ", Bengali, vec![10.5]),
+            ("৩ হাজার ৯৩৫ কোটি ডলার", Bengali, vec![3.935e10]),
+            ("২০ হাজার কোটি টাকা", Bengali, vec![2e11]),
+            ("১ লাখ ২০ হাজার কোটি টাকা", Bengali, vec![1.2e12]),
+            ("২ লাখ ৭৮ হাজার", Bengali, vec![2.78e5]),
+            ("1.2 lakh crore rupees", English, vec![1.2e12]),
             ("২ কোটি টাকা", Bengali, vec![2e7]),
             ("সাড়ে ৮ হাজার হেক্টর", Bengali, vec![8500.0]),
             ("সাড়ে ৫ টাকা", Bengali, vec![5.5]),
@@ -802,6 +835,7 @@ mod tests {
             ("সাড়ে আট হাজার হেক্টর", Bengali, 8500.0),
             ("সাড়ে তিন কোটি ইউরো", Bengali, 3.5e7),
             ("প্রায় চারশো কর্মী", Bengali, 400.0),
+            ("প্রায় তিন শ পরিবার", Bengali, 300.0),
         ] {
             assert!(all(text, tongue).contains(&value), "{text}: {:?}", all(text, tongue));
             assert!(hard(text, tongue).is_empty(), "{text}");
