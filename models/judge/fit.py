@@ -6,12 +6,11 @@ rules' findings weigh beside them.
     python models/judge/fit.py GGUF signs.jsonl
 
 Adapter (LoRA, Hu et al. 2021) and probe learn from models/judge/claims.jsonl alone; the weights of
-the rules, and the level, from tests/claims/*.{dev,held,final,fresh,kept}.json, which the adapter hasn't
-seen. *.last.json and *.shut.json are never read here: they are only counted. Two hours on two
-cores with bf16 instructions; what is computed on the way is kept in cache.pt, epochN.pt and
-trained.pt of the working directory. Writes
-models/judge/qwen2.5-coder-1.5b-instruct.safetensors, prints the weights for src/trace/signs.rs and
-what is refused. Seeds are fixed.
+the rules, and the level, from tests/claims/*.{dev,held,final,fresh,kept}.json, which the adapter
+hasn't seen. *.last.json and *.shut.json are never read here: they are only counted. Two hours on
+two cores with bf16 instructions; what is computed on the way is kept in cache.pt, epochN.pt and
+trained.pt of the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors,
+prints the weights for src/trace/signs.rs and what is refused. Seeds are fixed.
 """
 
 import json
