@@ -152,8 +152,8 @@ class Model:
 
 
 def train(model, items):
-    """Fits probe and adapters; keeps the probe's weight [hidden], its bias [1] and the adapters in
-    trained.pt, and what they were after each epoch."""
+    """Fits probe and adapters; returns the probe's weight [hidden], its bias [1] and the adapters,
+    and keeps what they were after each epoch."""
     right = lambda kinds: torch.tensor([float(kind == "true") for kind in kinds])
     first = items[:FIRST]
     x = model.all_states(first).numpy()
@@ -190,7 +190,7 @@ def train(model, items):
         adapters = {name: (a.down.data, a.up.data) for name, a in model.adapters.items()}
         kept = (unscaled, bias.detach() - (unscaled * mean).sum(), adapters)
         torch.save(kept, f"epoch{epoch + 1}.pt")
-    torch.save(kept, "trained.pt")
+    return kept
 
 
 FINDINGS = [
@@ -257,7 +257,7 @@ def main():
     if not trained.exists():
         if not cache.exists():
             torch.save(model.begun(passages()), cache)
-        train(model, torch.load(cache, weights_only=False))
+        torch.save(train(model, torch.load(cache, weights_only=False)), trained)
     weight, bias, adapters = torch.load(trained)
     for name, adapter in model.adapters.items():
         adapter.down.data, adapter.up.data = adapters[name]

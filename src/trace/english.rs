@@ -10,7 +10,7 @@ use std::{
 };
 
 pub use quantity::Quantity;
-use quantity::quantity;
+use quantity::{cardinal, quantity};
 use time::time;
 
 /// What a token is.
@@ -296,10 +296,8 @@ fn ordinal(lower: &[String], at: usize) -> Option<(String, usize)> {
     const WORDS: &str = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh \
                          twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth \
                          nineteenth";
-    const TENS: &str = "twenty thirty forty fifty sixty seventy eighty ninety";
-    let place = |list: &str, word: &str| list.split(' ').position(|w| w == word);
-    let unit = |word: &str| place(WORDS, word).map(|i| i + 1);
-    let tens = |word: &str| place(TENS, word).map(|i| i * 10 + 20);
+    let unit = |word: &str| WORDS.split(' ').position(|w| w == word).map(|i| i + 1);
+    let tens = |word: &str| cardinal(word).filter(|n| *n >= 20.0).map(|n| n as usize);
     let word = word_at(lower, at);
     let (digits, end) =
         word.split_at(word.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len());

@@ -281,7 +281,7 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Finding> {
                     && q.written == months
                     && evidence.tokens().any(|t| t.text.to_lowercase().ends_with(word))
             };
-            let half_year = is_period(6.0, "half")
+            let part_of_year = is_period(6.0, "half")
                 || is_period(9.0, "three quarters")
                 || is_period(3.0, "quarter");
             let fraction = q.unit == Some("percent")
@@ -294,7 +294,7 @@ pub fn numbers(claim: &Text, evidence: &Text, known: &[f64]) -> Vec<Finding> {
                     e.unit.is_some() && q.unit.is_some() && (e.written - q.written).abs() < 1e-6
                 })
             };
-            let said_otherwise = half_year
+            let said_otherwise = part_of_year
                 || fraction
                 || known.iter().any(|v| (v - q.value).abs() <= 1e-6 * v.abs()) && !other_unit();
             if !said_otherwise {
@@ -393,11 +393,8 @@ fn has_neighbouring_days(text: &Text) -> bool {
             Some((weekday == "weekday", parts.next_back()?.parse().ok()?))
         })
         .collect();
-    let follows = |week: bool, day: u32| if week { (day + 1) % 7 } else { day + 1 };
-    days.iter().any(|(week, day)| {
-        let next = follows(*week, *day);
-        days.iter().any(|(w, d)| w == week && if *week { d % 7 == next } else { *d == next })
-    })
+    // Weekdays count from 1 to 7, and Monday follows Sunday.
+    days.iter().any(|&(week, day)| days.contains(&(week, if week { day % 7 } else { day } + 1)))
 }
 
 /// Points in time: each must be in what is cited, and said of the same thing.
@@ -772,7 +769,7 @@ pub fn hedging(claim: &Text, evidence: &Text) -> Vec<Finding> {
     let doubted: BTreeSet<&str> = claim
         .sentences
         .iter()
-        .flat_map(|s| [hedges(s, STRONG_HEDGES), hedges(s, NOUNS_OF_DOUBT)].concat())
+        .flat_map(|s| hedges(s, STRONG_HEDGES).into_iter().chain(hedges(s, NOUNS_OF_DOUBT)))
         .flat_map(|(hedge, scope)| scope.into_iter().chain([hedge.concept.as_str()]))
         .collect();
     let words: Vec<String> = claim.tokens().map(|t| t.text.to_lowercase()).collect();

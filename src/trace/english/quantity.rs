@@ -16,7 +16,7 @@ pub struct Quantity {
 }
 
 /// Words that are numbers by themselves; "first" or "both" are not.
-fn cardinal(word: &str) -> Option<f64> {
+pub(super) fn cardinal(word: &str) -> Option<f64> {
     Some(match word {
         "two" => 2.0,
         "three" => 3.0,
