@@ -49,14 +49,15 @@ def passages():
 
 
 def articles():
-    """The same of claims about articles; for a kind comes a pair of it and the claim's id."""
+    """The same of claims about articles; for a kind comes a pair of it and the claim's part
+    and id."""
     together = {}
     for part in ["dev", "held", "final", "fresh", "kept"]:
         for language in ["de", "zh", "bn"]:
             for item in json.load(open(ROOT / f"tests/claims/{language}.{part}.json")):
                 evidence = " ".join(pair["target"] for pair in item["evidence"])
                 kind = "true" if item["label"] == "true" else item["kind"]
-                together.setdefault(evidence, []).append((item["claim"], (kind, item["id"])))
+                together.setdefault(evidence, []).append((item["claim"], (kind, f"{part}/{item['id']}")))
     for evidence, claims in together.items():
         yield evidence, [claim for claim, _ in claims], [kind for _, kind in claims]
 
