@@ -1,15 +1,15 @@
 """Fits a judge of claims: an adapter and a linear probe for a model's lower layers, and what the
 rules' findings weigh beside them.
 
-    pip install torch "transformers>=5.23" gguf scikit-learn safetensors
+    pip install torch "transformers>=5.23" accelerate gguf scikit-learn safetensors
     BRIEF_CLAIMS_OUT=signs.jsonl cargo test --test claims every_sign
     python models/judge/fit.py GGUF signs.jsonl
 
 Adapter (LoRA, Hu et al. 2021) and probe learn from models/judge/claims.jsonl alone; the weights of
 the rules, and the level, from tests/claims/*.{dev,held,final,fresh,kept}.json, which the adapter
 hasn't seen. *.last.json and *.shut.json are never read here: they are only counted. Two hours on
-two cores with bf16 instructions; what is computed on the way is kept in cache.pt, epochN.pt and
-trained.pt of the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors,
+two cores with bf16 instructions; what is computed on the way is kept in cache.pt,
+stageN.pt and unseen.pt of the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors,
 prints the weights for src/trace/signs.rs and what is refused. Seeds are fixed.
 """
 
@@ -31,9 +31,13 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Layers in front of the probe, and those of them that are adapted.
 LAYERS, FROM = 18, 10
 RANK, SCALE = 16, 2.0
-RATE, EPOCHS, BATCH = 4e-4, 2, 4
-# Passages that the probe is fitted on before anything is adapted.
-FIRST = 280
+BATCH = 4
+# Passages, in the order of claims.jsonl, with the rate and the epochs that they are learnt with;
+# REPEATED of those before are mixed in, lest they be forgotten.
+STAGES = [(1432, 4e-4, 2), (360, 2e-4, 1)]
+REPEATED = 40
+# Passages of a stage that the probe is fitted on before the adapters learn from any of them.
+FIRST = 120
 # Share of true claims that may be refused.
 REFUSED = 0.04
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -152,9 +156,10 @@ class Model:
             return torch.cat([self.states(item) for item in items])
 
 
-def train(model, items):
-    """Fits probe and adapters; returns the probe's weight [hidden], its bias [1] and the adapters,
-    and keeps what they were after each epoch."""
+def train(model, items, highest, epochs, name):
+    """Fits a probe and goes on with the adapters as they are, at a rate of at most `highest`;
+    returns the probe's weight [hidden], its bias [1] and the adapters, and keeps what they were
+    after each epoch."""
     right = lambda kinds: torch.tensor([float(kind == "true") for kind in kinds])
     first = items[:FIRST]
     x = model.all_states(first).numpy()
@@ -166,9 +171,9 @@ def train(model, items):
     bias = torch.nn.Parameter(torch.tensor(start.intercept_).float())
     adapted = [p for a in model.adapters.values() for p in (a.down, a.up)]
     groups = [{"params": adapted, "weight_decay": 0.01}, {"params": [weight, bias], "weight_decay": 0}]
-    optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
-    steps, step, began = EPOCHS * len(items), 0, time.time()
-    for epoch in range(EPOCHS):
+    optimiser = torch.optim.AdamW(groups, lr=highest, betas=(0.9, 0.98))
+    steps, step, began = epochs * len(items), 0, time.time()
+    for epoch in range(epochs):
         order = list(range(len(items)))
         random.shuffle(order)
         for i in order:
@@ -180,7 +185,7 @@ def train(model, items):
                 rate = min(1, step / (0.06 * steps))
                 rate *= max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
                 for group in optimiser.param_groups:
-                    group["lr"] = RATE * rate
+                    group["lr"] = highest * rate
                 torch.nn.utils.clip_grad_norm_(adapted, 1.0)
                 optimiser.step()
                 optimiser.zero_grad()
@@ -188,10 +193,38 @@ def train(model, items):
                 seconds = time.time() - began
                 print(f"step {step} of {steps}, loss {loss:.3f}, {seconds:.0f} s", file=sys.stderr)
         unscaled = weight.detach() / deviation
-        adapters = {name: (a.down.data, a.up.data) for name, a in model.adapters.items()}
-        kept = (unscaled, bias.detach() - (unscaled * mean).sum(), adapters)
-        torch.save(kept, f"epoch{epoch + 1}.pt")
-    return kept
+        adapters = {
+            part: (a.down.detach().clone(), a.up.detach().clone())
+            for part, a in model.adapters.items()
+        }
+        result = (unscaled, bias.detach() - (unscaled * mean).sum(), adapters)
+        torch.save(result, f"{name}-epoch{epoch + 1}.pt")
+    return result
+
+
+def kept(path, compute):
+    """What was computed before, or else now."""
+    if not pathlib.Path(path).exists():
+        torch.save(compute(), path)
+    return torch.load(path, weights_only=False)
+
+
+def learnt(model):
+    """Adapters and probe after all stages; the model has the adapters then."""
+    begun, result = 0, None
+    for n, (count, rate, epochs) in enumerate(STAGES, 1):
+
+        def stage(begun=begun, count=count, rate=rate, epochs=epochs, n=n):
+            items = kept("cache.pt", lambda: model.begun(passages()))
+            new, before = items[begun : begun + count], items[:begun]
+            new += random.sample(before, min(REPEATED, len(before)))
+            return train(model, new, rate, epochs, f"stage{n}")
+
+        result = kept(f"stage{n}.pt", stage)
+        for name, adapter in model.adapters.items():
+            adapter.down.data, adapter.up.data = result[2][name]
+        begun += count
+    return result
 
 
 FINDINGS = [
@@ -254,15 +287,8 @@ def main():
         record = json.loads(line)
         signs[record["id"]] = {sign["kind"]: sign for sign in record["signs"]}
     model = Model(sys.argv[1])
-    cache, trained = pathlib.Path("cache.pt"), pathlib.Path("trained.pt")
-    if not trained.exists():
-        if not cache.exists():
-            torch.save(model.begun(passages()), cache)
-        torch.save(train(model, torch.load(cache, weights_only=False)), trained)
-    weight, bias, adapters = torch.load(trained)
-    for name, adapter in model.adapters.items():
-        adapter.down.data, adapter.up.data = adapters[name]
-    unseen = model.begun(articles())
+    weight, bias, adapters = learnt(model)
+    unseen = kept("unseen.pt", lambda: model.begun(articles()))
     odds = (model.all_states(unseen) @ weight + bias).tolist()
     scale, more = weigh(signs, [kind for *_, kinds in unseen for kind in kinds], odds)
     tensors = {"weight": weight * scale, "bias": bias * scale + more}
@@ -274,4 +300,5 @@ def main():
     save_file(tensors, ROOT / "models/judge/qwen2.5-coder-1.5b-instruct.safetensors")
 
 
-main()
+if __name__ == "__main__":
+    main()
