@@ -237,7 +237,7 @@ fn a_model_that_judges_finds_more_and_refuses_less() {
         ("date", 0.90),
         ("name", 0.90),
         ("negation", 0.94),
-        ("role", 0.77),
+        ("role", 0.83),
         ("hedge", 0.93),
         ("cause", 0.53),
         ("citation", 0.93),

@@ -7,7 +7,7 @@ mod common;
 use std::{collections::BTreeSet, path::Path, sync::OnceLock};
 
 use brief::{
-    article::{self, Options},
+    article::{self, BlockKind, Options},
     digest::{self, Digest, Statement},
     engine::embed::Embedder,
     render::{self, Brief, Format, SCHEMA, SourceInfo},
@@ -306,6 +306,30 @@ fn the_digest_is_rendered_whole_and_safe() {
             std::fs::write(Path::new(&folder).join(format!("digest.{ending}")), text).unwrap();
         }
     }
+}
+
+#[test]
+fn an_article_without_a_title_is_headed_by_how_it_begins() {
+    let Some(model) = embedder() else { return };
+    let mut untitled = brief("samples/digest", "de-hafen");
+    for sentence in &mut untitled.sentences {
+        sentence.kind = BlockKind::Paragraph;
+    }
+    untitled.translation.segments.remove(0);
+    let mut digest = digest::digest(&[untitled], &model, None).unwrap();
+    let article = &mut digest.articles[0];
+    assert_eq!(article.title, None);
+    let opening = article.opening.clone().unwrap();
+    assert!(opening.chars().count() > 90, "{opening}");
+    for format in [Format::Markdown, Format::Html] {
+        let page = render::digest::render(&digest, format);
+        let heading = page.lines().find(|line| line.contains("###") || line.contains("<h3>"));
+        assert!(heading.unwrap().contains(&opening[..20]), "{heading:?}");
+        assert!(heading.unwrap().contains(" …"), "{heading:?}");
+    }
+    digest.articles[0].opening = None;
+    let page = render::digest::render(&digest, Format::Markdown);
+    assert!(page.contains("### samples/digest/de-hafen.txt"), "{page}");
 }
 
 /// What is found wrong with a digest, on the files as they are.

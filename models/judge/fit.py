@@ -5,14 +5,17 @@ rules' findings weigh beside them.
     BRIEF_CLAIMS_OUT=signs.jsonl cargo test --test claims every_sign
     python models/judge/fit.py GGUF signs.jsonl
 
-Adapter (LoRA, Hu et al. 2021) and probe learn from models/judge/claims.jsonl alone; the weights of
-the rules, and the level, from tests/claims/*.{dev,held,final,fresh,kept}.json, which the adapter
-hasn't seen. *.last.json and *.shut.json are never read here: they are only counted. Two hours on
-two cores with bf16 instructions; what is computed on the way is kept in cache.pt,
-stageN.pt and unseen.pt of the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors,
+Adapter (LoRA, Hu et al. 2021) and probe learn from the first TRAINED passages of
+models/judge/claims.jsonl alone; the weights of the rules, and the level, from
+tests/claims/*.{dev,held,final,fresh,kept}.json, which the adapter hasn't seen. *.last.json and
+*.shut.json are never read here: they are only counted. Two hours on two cores with bf16
+instructions, or with --weigh a quarter of an hour: then the adapter stays, and only the weights and
+the level are fitted. What is computed on the way is kept in cache.pt, epochN.pt, trained.pt and
+odds.json of the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors,
 prints the weights for src/trace/signs.rs and what is refused. Seeds are fixed.
 """
 
+import itertools
 import json
 import math
 import pathlib
@@ -22,22 +25,21 @@ import time
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 ROOT = pathlib.Path(__file__).parents[2]
+SHIPPED = ROOT / "models/judge/qwen2.5-coder-1.5b-instruct.safetensors"
+# Passages that are learnt from; those behind them came later.
+TRAINED = 1432
 # Layers in front of the probe, and those of them that are adapted.
 LAYERS, FROM = 18, 10
 RANK, SCALE = 16, 2.0
-BATCH = 4
-# Passages, in the order of claims.jsonl, with the rate and the epochs that they are learnt with;
-# REPEATED of those before are mixed in, lest they be forgotten.
-STAGES = [(1432, 4e-4, 2), (360, 2e-4, 1)]
-REPEATED = 40
-# Passages of a stage that the probe is fitted on before the adapters learn from any of them.
-FIRST = 120
+RATE, EPOCHS, BATCH = 4e-4, 2, 4
+# Passages that the probe is fitted on before anything is adapted.
+FIRST = 280
 # Share of true claims that may be refused.
 REFUSED = 0.04
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -46,7 +48,8 @@ MLP = ["gate_proj", "up_proj", "down_proj"]
 
 def passages():
     """Evidence, claims, and their faults' kinds (or "true")."""
-    for line in open(ROOT / "models/judge/claims.jsonl"):
+    lines = open(ROOT / "models/judge/claims.jsonl")
+    for line in itertools.islice(lines, TRAINED):
         item = json.loads(line)
         labelled = [("true", claim) for claim in item["true"]] + item["false"]
         yield item["evidence"], [claim for _, claim in labelled], [kind for kind, _ in labelled]
@@ -156,10 +159,9 @@ class Model:
             return torch.cat([self.states(item) for item in items])
 
 
-def train(model, items, highest, epochs, name):
-    """Fits a probe and goes on with the adapters as they are, at a rate of at most `highest`;
-    returns the probe's weight [hidden], its bias [1] and the adapters, and keeps what they were
-    after each epoch."""
+def train(model, items):
+    """Fits probe and adapters; returns the probe's weight [hidden], its bias [1] and the adapters,
+    and keeps what they were after each epoch."""
     right = lambda kinds: torch.tensor([float(kind == "true") for kind in kinds])
     first = items[:FIRST]
     x = model.all_states(first).numpy()
@@ -171,9 +173,9 @@ def train(model, items, highest, epochs, name):
     bias = torch.nn.Parameter(torch.tensor(start.intercept_).float())
     adapted = [p for a in model.adapters.values() for p in (a.down, a.up)]
     groups = [{"params": adapted, "weight_decay": 0.01}, {"params": [weight, bias], "weight_decay": 0}]
-    optimiser = torch.optim.AdamW(groups, lr=highest, betas=(0.9, 0.98))
-    steps, step, began = epochs * len(items), 0, time.time()
-    for epoch in range(epochs):
+    optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
+    steps, step, began = EPOCHS * len(items), 0, time.time()
+    for epoch in range(EPOCHS):
         order = list(range(len(items)))
         random.shuffle(order)
         for i in order:
@@ -185,7 +187,7 @@ def train(model, items, highest, epochs, name):
                 rate = min(1, step / (0.06 * steps))
                 rate *= max(0.02, 0.5 * (1 + math.cos(math.pi * step / steps)))
                 for group in optimiser.param_groups:
-                    group["lr"] = highest * rate
+                    group["lr"] = RATE * rate
                 torch.nn.utils.clip_grad_norm_(adapted, 1.0)
                 optimiser.step()
                 optimiser.zero_grad()
@@ -193,38 +195,10 @@ def train(model, items, highest, epochs, name):
                 seconds = time.time() - began
                 print(f"step {step} of {steps}, loss {loss:.3f}, {seconds:.0f} s", file=sys.stderr)
         unscaled = weight.detach() / deviation
-        adapters = {
-            part: (a.down.detach().clone(), a.up.detach().clone())
-            for part, a in model.adapters.items()
-        }
-        result = (unscaled, bias.detach() - (unscaled * mean).sum(), adapters)
-        torch.save(result, f"{name}-epoch{epoch + 1}.pt")
-    return result
-
-
-def kept(path, compute):
-    """What was computed before, or else now."""
-    if not pathlib.Path(path).exists():
-        torch.save(compute(), path)
-    return torch.load(path, weights_only=False)
-
-
-def learnt(model):
-    """Adapters and probe after all stages; the model has the adapters then."""
-    begun, result = 0, None
-    for n, (count, rate, epochs) in enumerate(STAGES, 1):
-
-        def stage(begun=begun, count=count, rate=rate, epochs=epochs, n=n):
-            items = kept("cache.pt", lambda: model.begun(passages()))
-            new, before = items[begun : begun + count], items[:begun]
-            new += random.sample(before, min(REPEATED, len(before)))
-            return train(model, new, rate, epochs, f"stage{n}")
-
-        result = kept(f"stage{n}.pt", stage)
-        for name, adapter in model.adapters.items():
-            adapter.down.data, adapter.up.data = result[2][name]
-        begun += count
-    return result
+        adapters = {name: (a.down.data, a.up.data) for name, a in model.adapters.items()}
+        kept = (unscaled, bias.detach() - (unscaled * mean).sum(), adapters)
+        torch.save(kept, f"epoch{epoch + 1}.pt")
+    return kept
 
 
 FINDINGS = [
@@ -279,6 +253,25 @@ def weigh(signs, kinds, odds):
     return scale, both.intercept_[0] - level
 
 
+def learnt(model):
+    """Probe and adapters, learnt now or before."""
+    cache, trained = pathlib.Path("cache.pt"), pathlib.Path("trained.pt")
+    if not trained.exists():
+        if not cache.exists():
+            torch.save(model.begun(passages()), cache)
+        torch.save(train(model, torch.load(cache, weights_only=False)), trained)
+    return torch.load(trained)
+
+
+def shipped(model):
+    """Those of the file that is there."""
+    tensors = load_file(SHIPPED)
+    down = lambda name: tensors[f"{name}.lora_A.weight"].float()
+    up = lambda name: tensors[f"{name}.lora_B.weight"].float() / SCALE
+    adapters = {name: (down(name), up(name)) for name in model.adapters}
+    return tensors["weight"], tensors["bias"], adapters
+
+
 def main():
     torch.manual_seed(1)
     random.seed(1)
@@ -287,17 +280,24 @@ def main():
         record = json.loads(line)
         signs[record["id"]] = {sign["kind"]: sign for sign in record["signs"]}
     model = Model(sys.argv[1])
-    weight, bias, adapters = learnt(model)
-    unseen = kept("unseen.pt", lambda: model.begun(articles()))
-    odds = (model.all_states(unseen) @ weight + bias).tolist()
-    scale, more = weigh(signs, [kind for *_, kinds in unseen for kind in kinds], odds)
-    tensors = {"weight": weight * scale, "bias": bias * scale + more}
+    weight, bias, adapters = (shipped if "--weigh" in sys.argv else learnt)(model)
+    for name, adapter in model.adapters.items():
+        adapter.down.data, adapter.up.data = adapters[name]
+    judged = pathlib.Path("odds.json")
+    if not judged.exists():
+        unseen = model.begun(articles())
+        odds = (model.all_states(unseen) @ weight + bias).tolist()
+        kinds = [kind for *_, kinds in unseen for kind in kinds]
+        judged.write_text(json.dumps([odds, kinds]))
+    odds, kinds = json.loads(judged.read_text())
+    scale, more = weigh(signs, kinds, odds)
+    tensors = {"weight": (weight * scale).float(), "bias": (bias * scale + more).float()}
     for name, (down, up) in adapters.items():
         tensors[f"{name}.lora_A.weight"] = down.half()
         # Its scale is in it.
         tensors[f"{name}.lora_B.weight"] = (up * SCALE).half()
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(tensors, ROOT / "models/judge/qwen2.5-coder-1.5b-instruct.safetensors")
+    save_file(tensors, SHIPPED)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ pub struct Told {
     /// The article's title in English.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub title: Option<String>,
+    /// Without a title, the first sentence in English that isn't flagged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opening: Option<String>,
     /// Id of the model that translated it.
     pub model: String,
     /// What its manifest says of the language: `good`, `fair`, `gist`.

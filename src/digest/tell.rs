@@ -145,10 +145,15 @@ pub fn tell<'j>(
 }
 
 fn told_article(index: usize, brief: &Brief, items: &[Item<'_>]) -> Told {
-    let title = items.iter().find(|item| item.article == index && item.is_title);
+    let mut own = items.iter().filter(|item| item.article == index);
+    let title = own.clone().find(|item| item.is_title);
+    let sound = |item: &&Item<'_>| item.is_prose() && item.is_sound();
+    let opening = if title.is_none() { own.find(sound) } else { None };
+    let text = |item: &Item<'_>| item.text().to_owned();
     Told {
         source: brief.source.clone(),
-        title: title.map(|item| item.text().to_owned()),
+        title: title.map(text),
+        opening: opening.map(text),
         model: brief.translation.model.clone(),
         quality: brief.translation.quality.clone(),
         warnings: brief.translation.warnings.clone(),

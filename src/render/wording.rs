@@ -32,6 +32,14 @@ pub(super) fn path_name(path: &str) -> &str {
     }
 }
 
+/// At most `most` characters of a text, cut between words and then with an ellipsis.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+    let fits = text.get(..end).unwrap_or(text);
+    let words = fits.rsplit_once(char::is_whitespace).map_or(fits, |(words, _)| words);
+    format!("{} …", words.trim_end_matches([',', ';', ':', '–', '-', ' ']))
+}
+
 /// `bytes 120–180`: the first byte and the one past the last, as in the JSON.
 pub(super) fn place(span: Span) -> String {
     format!("bytes {}–{}", span.start, span.end)

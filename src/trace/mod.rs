@@ -112,7 +112,7 @@ pub struct Support {
 }
 
 /// By what a likeness speaks against a claim when it is too low.
-const MEASURED: f32 = 0.18;
+const MEASURED: f32 = 0.1;
 
 /// The logarithm of the odds of a probability; of certainty it is finite.
 fn log_odds(probability: f32) -> f32 {

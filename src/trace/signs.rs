@@ -11,19 +11,19 @@ use super::{
 /// By what each finding speaks against a claim, in log-odds: `models/judge/fit.py` fits them
 /// together with a model's judgement. What isn't here is certain.
 const SMALL: f32 = 0.1;
-const MOVED_NUMBER: f32 = 1.26;
-const DISPLACED_NUMBER: f32 = 0.4;
+const MOVED_NUMBER: f32 = 1.22;
+const DISPLACED_NUMBER: f32 = 0.45;
 const DISPLACED_TIME: f32 = 0.1;
-const MOVED_TIME: f32 = 0.53;
-const UNKNOWN_NAME: f32 = 0.52;
-const MOVED_NAME: f32 = 0.19;
-const AFFIRMED: f32 = 0.44;
-const OPPOSITE: f32 = 0.85;
-const TURNED: f32 = 0.34;
-const HEDGE: f32 = 1.17;
-const ROLE: f32 = 0.68;
+const MOVED_TIME: f32 = 0.1;
+const UNKNOWN_NAME: f32 = 0.7;
+const MOVED_NAME: f32 = 0.6;
+const AFFIRMED: f32 = 0.19;
+const OPPOSITE: f32 = 0.71;
+const TURNED: f32 = 0.21;
+const HEDGE: f32 = 1.13;
+const ROLE: f32 = 0.63;
 const SPEAKER: f32 = 0.1;
-pub const CAUSE: f32 = 1.1;
+pub const CAUSE: f32 = 1.04;
 
 /// A claim, or the sentences that it cites, read.
 pub struct Text {

@@ -72,13 +72,18 @@ impl<'a> Notes<'a> {
     }
 }
 
-/// The article's title in English, or its path.
+/// Characters of a first sentence that stand for a title.
+const OPENING: usize = 90;
+
+/// The article's title in English, or how it begins, or its path.
 fn title(digest: &Digest, article: usize) -> String {
     let Some(article) = digest.articles.get(article) else { return String::new() };
-    match article.title.as_deref().map(str::trim) {
-        Some(title) if !title.is_empty() => title.to_owned(),
-        _ => wording::path_name(&article.source.path).to_owned(),
-    }
+    let given = |text: &Option<String>| {
+        text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    given(&article.title)
+        .or_else(|| given(&article.opening).map(|text| wording::shortened(&text, OPENING)))
+        .unwrap_or_else(|| wording::path_name(&article.source.path).to_owned())
 }
 
 fn path(digest: &Digest, article: usize) -> &str {
