@@ -10,9 +10,9 @@ models/judge/claims.jsonl alone; the weights of the rules, and the level, from
 tests/claims/*.{dev,held,final,fresh,kept}.json, which the adapter hasn't seen. *.last.json and
 *.shut.json are never read here: they are only counted. Two hours on two cores with bf16
 instructions, or with --weigh a quarter of an hour: then the adapter stays, and only the weights and
-the level are fitted. What is computed on the way is kept in cache.pt, epochN.pt, trained.pt and
-odds.json of the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors,
-prints the weights for src/trace/signs.rs and what is refused. Seeds are fixed.
+the level are fitted. What is computed on the way is kept in cache.pt, epochN.pt and trained.pt of
+the working directory. Writes models/judge/qwen2.5-coder-1.5b-instruct.safetensors, prints the
+weights for src/trace/signs.rs and what is refused. Seeds are fixed.
 """
 
 import itertools
@@ -64,7 +64,8 @@ def articles():
             for item in json.load(open(ROOT / f"tests/claims/{language}.{part}.json")):
                 evidence = " ".join(pair["target"] for pair in item["evidence"])
                 kind = "true" if item["label"] == "true" else item["kind"]
-                together.setdefault(evidence, []).append((item["claim"], (kind, f"{part}/{item['id']}")))
+                labelled = (item["claim"], (kind, f"{part}/{item['id']}"))
+                together.setdefault(evidence, []).append(labelled)
     for evidence, claims in together.items():
         yield evidence, [claim for claim, _ in claims], [kind for _, kind in claims]
 
@@ -283,14 +284,9 @@ def main():
     weight, bias, adapters = (shipped if "--weigh" in sys.argv else learnt)(model)
     for name, adapter in model.adapters.items():
         adapter.down.data, adapter.up.data = adapters[name]
-    judged = pathlib.Path("odds.json")
-    if not judged.exists():
-        unseen = model.begun(articles())
-        odds = (model.all_states(unseen) @ weight + bias).tolist()
-        kinds = [kind for *_, kinds in unseen for kind in kinds]
-        judged.write_text(json.dumps([odds, kinds]))
-    odds, kinds = json.loads(judged.read_text())
-    scale, more = weigh(signs, kinds, odds)
+    unseen = model.begun(articles())
+    odds = (model.all_states(unseen) @ weight + bias).tolist()
+    scale, more = weigh(signs, [kind for *_, kinds in unseen for kind in kinds], odds)
     tensors = {"weight": (weight * scale).float(), "bias": (bias * scale + more).float()}
     for name, (down, up) in adapters.items():
         tensors[f"{name}.lora_A.weight"] = down.half()

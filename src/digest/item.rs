@@ -1,7 +1,6 @@
 //! The sentences that a digest is made of, and which of them tell the same matter.
 
 use crate::{
-    article::BlockKind,
     engine::embed::{Embedder, cosine},
     error::Result,
     render::Brief,
@@ -40,11 +39,6 @@ impl Item<'_> {
     /// The sentence in English.
     pub fn text(&self) -> &str {
         self.material.segment.target.trim()
-    }
-
-    /// Whether it is of a paragraph, not of a heading or a date line.
-    pub fn is_prose(&self) -> bool {
-        self.material.sentences.iter().all(|s| s.kind == BlockKind::Paragraph)
     }
 
     /// Whether a fact may be built on it.

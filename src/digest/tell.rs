@@ -147,7 +147,7 @@ pub fn tell<'j>(
 fn told_article(index: usize, brief: &Brief, items: &[Item<'_>]) -> Told {
     let mut own = items.iter().filter(|item| item.article == index);
     let title = own.clone().find(|item| item.is_title);
-    let sound = |item: &&Item<'_>| item.is_prose() && item.is_sound();
+    let sound = |item: &&Item<'_>| item.material.is_prose() && item.is_sound();
     let opening = if title.is_none() { own.find(sound) } else { None };
     let text = |item: &Item<'_>| item.text().to_owned();
     Told {

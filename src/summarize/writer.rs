@@ -93,7 +93,17 @@ impl<'a> Material<'a> {
     /// Whether it is the title.
     #[must_use]
     pub fn is_title(&self) -> bool {
-        self.sentences.iter().all(|s| s.kind == BlockKind::Title)
+        self.is_all(BlockKind::Title)
+    }
+
+    /// Whether it is of a paragraph, not of a heading or a date line.
+    #[must_use]
+    pub fn is_prose(&self) -> bool {
+        self.is_all(BlockKind::Paragraph)
+    }
+
+    fn is_all(&self, kind: BlockKind) -> bool {
+        self.sentences.iter().all(|s| s.kind == kind)
     }
 
     /// Pointers to its sentences.
