@@ -6,10 +6,11 @@ use crate::{
     Language,
     article::{Article, BlockKind},
     digest::{self, Digest},
-    engine::{DeviceChoice, Engine, Prompts, embed::Embedder},
+    engine::{AdapterInfo, DeviceChoice, Engine, Prompts, Search, embed::Embedder},
     error::{Error, Result},
     hub::{
-        self, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role, Store, Weights,
+        self, AdapterFiles, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role,
+        Store, Weights,
     },
     render::{Brief, SCHEMA, SourceInfo},
     summarize::{Material, Probe, Probed, Summarized, Summarizer, Summary},
@@ -28,6 +29,8 @@ pub struct Settings {
     pub from: Option<String>,
     /// Model id or path; the best able model otherwise.
     pub model: Option<String>,
+    /// What is added to the model that the user named; what its manifest says otherwise.
+    pub adapter: Option<AdapterChoice>,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Never touch the network.
@@ -44,6 +47,15 @@ pub struct Settings {
     pub user_manifests: Option<PathBuf>,
     /// Templates that replace the compiled-in ones.
     pub prompts_dir: Option<PathBuf>,
+}
+
+/// An adapter that the user chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdapterChoice {
+    /// None, whatever the manifest says.
+    None,
+    /// The one in this folder, as PEFT writes it.
+    Folder(PathBuf),
 }
 
 /// Something the person may want to see while work goes on.
@@ -98,6 +110,10 @@ struct Loaded {
     manifest: Manifest,
     sha256: String,
     engine: Engine,
+    adapter: Option<AdapterInfo>,
+    /// Of its prompts.
+    style: String,
+    search: Search,
     /// Its judgement of claims, if it is one that judges.
     probe: Option<Probe>,
 }
@@ -175,7 +191,7 @@ impl Pipeline {
         let Summarized { claims, refused } = Summarizer {
             engine: &mut model.engine,
             prompts,
-            style: &model.manifest.prompt,
+            style: &model.style,
             checker: Checker { trust, judges },
             probe: model.probe.as_ref(),
         }
@@ -193,6 +209,7 @@ impl Pipeline {
         brief.summary = Some(Summary {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),
+            adapter: model.adapter.clone(),
             claims,
         });
         Ok(brief)
@@ -208,8 +225,7 @@ impl Pipeline {
         let Self { prompts, loaded, embedder, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         let Some(Ok(embedder)) = embedder else { return Err(unloaded("for embeddings")) };
-        let Loaded { engine, manifest, probe, .. } = model;
-        let style = manifest.prompt.as_str();
+        let Loaded { engine, style, probe, .. } = model;
         let mut probed = probe.as_ref().map(|probe| Probed { engine, prompts, style, probe });
         if probed.is_none() {
             observer.event(Event::Note(&format!(
@@ -241,10 +257,9 @@ impl Pipeline {
             texts.into_iter().filter(|text| !text.is_empty()).map(|text| vec![text]).collect()
         };
         observer.event(Event::Sentences { total: paragraphs.iter().map(Vec::len).sum() });
-        let mut targets =
-            Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
-                .texts(paragraphs, language, &mut watch(observer))?
-                .into_iter();
+        let mut targets = translator(model, prompts)
+            .texts(paragraphs, language, &mut watch(observer))?
+            .into_iter();
         let segments = lines
             .iter()
             .enumerate()
@@ -274,9 +289,7 @@ impl Pipeline {
         let Self { prompts, loaded, .. } = self;
         let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
         observer.event(Event::Sentences { total: article.sentences.len() });
-        let segments =
-            Translator { engine: &mut model.engine, prompts, style: &model.manifest.prompt }
-                .article(article, &mut watch(observer))?;
+        let segments = translator(model, prompts).article(article, &mut watch(observer))?;
         let mut translation = translation_by(model, article.language, segments);
         self.load_embedder(observer)?;
         match &self.embedder {
@@ -304,25 +317,47 @@ impl Pipeline {
         family: Option<&str>,
         observer: &mut dyn Observer,
     ) -> Result<String> {
-        let resolved = self.resolve(role, family)?;
-        let id = resolved.manifest.id.clone();
-        if self.loaded.contains_key(&id) {
-            return Ok(id);
+        let (resolved, named) = self.resolve(role, family)?;
+        let manifest = &resolved.manifest;
+        // A folder's adapter belongs to the model that was named with it.
+        let chosen = self.settings.adapter.as_ref();
+        let chosen = chosen.filter(|chosen| named || **chosen == AdapterChoice::None);
+        let adapting =
+            family.and_then(|family| manifest.adapter_for(family)).filter(|_| chosen.is_none());
+        let id = manifest.id.clone();
+        let key = adapting.map_or(id.clone(), |adapting| format!("{id} with {}", adapting.name));
+        if self.loaded.contains_key(&key) {
+            return Ok(key);
         }
+        let files = match (chosen, adapting) {
+            (Some(AdapterChoice::Folder(folder)), _) => Some(AdapterFiles::read(folder)?),
+            (None, Some(adapting)) => Some(AdapterFiles::built_in(&id, &adapting.name)?),
+            _ => None,
+        };
+        let style = adapting.map_or(&manifest.prompt, |adapting| &adapting.prompt).clone();
+        let search = adapting.map_or(manifest.search, |adapting| adapting.search);
         let weights = self.fetch(&resolved, observer)?;
-        observer.event(Event::Loading { model: &id });
+        observer.event(Event::Loading { model: &key });
         let device = self.settings.device.open()?;
-        let engine = Engine::load(&id, &weights.path, &device)?;
-        let manifest = resolved.manifest;
+        let mut engine = Engine::load(&id, &weights.path, &device)?;
+        let adapter = files.map(|files| files.load(&id, &mut engine)).transpose()?;
         let probe = manifest.judge.as_ref().map(|judging| Probe::of(judging, &engine));
         let probe = probe.transpose().map_err(|reason| Error::Model {
-            model: id.clone(),
+            model: id,
             reason,
             hint: "mend its manifest, or remove `judge` and the role `entail` from it".into(),
         })?;
-        let sha256 = weights.sha256;
-        self.loaded.insert(id.clone(), Loaded { manifest, sha256, engine, probe });
-        Ok(id)
+        let loaded = Loaded {
+            sha256: weights.sha256,
+            engine,
+            adapter,
+            style,
+            search: search.unwrap_or(Search::GREEDY),
+            probe,
+            manifest: resolved.manifest,
+        };
+        self.loaded.insert(key.clone(), loaded);
+        Ok(key)
     }
 
     /// The embedding model.
@@ -353,7 +388,7 @@ impl Pipeline {
             return Ok(());
         }
         let mut load = || {
-            let resolved = self.resolve(Role::Embed, None)?;
+            let (resolved, _) = self.resolve(Role::Embed, None)?;
             let weights = self.fetch(&resolved, observer)?;
             Embedder::load(&resolved.manifest.id, &weights.path)
         };
@@ -386,12 +421,13 @@ impl Pipeline {
         resolved.weights(&self.store, how, &mut Fetching(observer))
     }
 
-    /// The model that the user named, if it does this job, or the best able one.
-    fn resolve(&self, role: Role, family: Option<&str>) -> Result<Resolved> {
+    /// The model that the user named, if it does this job, or the best able one; and whether it is
+    /// the named one.
+    fn resolve(&self, role: Role, family: Option<&str>) -> Result<(Resolved, bool)> {
         if let Some(model) = &self.settings.model {
             let resolved = hub::resolve(&self.catalogue, model)?;
             if resolved.manifest.roles.contains(&role) {
-                return Ok(resolved);
+                return Ok((resolved, true));
             }
             // A translator that writes no summaries leaves them to the model that does.
             if role == Role::Translate {
@@ -402,7 +438,7 @@ impl Pipeline {
             }
         }
         let choice = hub::choose(&self.catalogue, &self.store, role, family, Memory::now())?;
-        Ok(Resolved { manifest: choice.manifest.clone(), path: None })
+        Ok((Resolved { manifest: choice.manifest.clone(), path: None }, false))
     }
 }
 
@@ -434,11 +470,17 @@ impl hub::Progress for Fetching<'_> {
     }
 }
 
+fn translator<'a>(model: &'a mut Loaded, prompts: &'a Prompts) -> Translator<'a> {
+    let Loaded { engine, style, search, .. } = model;
+    Translator { engine, prompts, style, search: *search }
+}
+
 fn translation_by(model: &Loaded, language: Language, segments: Vec<Segment>) -> Translation {
     let quality = model.manifest.languages.get(language.family()).copied();
     Translation {
         model: model.manifest.id.clone(),
         model_sha256: model.sha256.clone(),
+        adapter: model.adapter.clone(),
         quality: quality.map_or("unrated", Quality::word).to_owned(),
         warnings: warnings(language, quality, &model.manifest),
         segments,

@@ -41,6 +41,7 @@ fn brief(folder: &str, name: &str) -> Brief {
         translation: Translation {
             model: "reference".into(),
             model_sha256: "0".repeat(64),
+            adapter: None,
             quality: "good".into(),
             warnings: Vec::new(),
             segments: segments.collect(),

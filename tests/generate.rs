@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use brief::{
     Error,
-    engine::{Engine, Output, Prefix, Prompt, Request, Watch},
+    engine::{Engine, Output, Prefix, Prompt, Request, Search, Watch},
 };
 use candle_core::Device;
 
@@ -23,7 +23,13 @@ fn engine() -> Engine {
 
 fn request(engine: &Engine, levels: &[&str]) -> Request {
     let levels = levels.iter().map(|text| engine.tokenizer.encode(text).unwrap()).collect();
-    Request { prompt: Prompt { levels }, after: None, max_tokens: 24, grammar: None }
+    Request {
+        prompt: Prompt { levels },
+        after: None,
+        max_tokens: 24,
+        search: Search::GREEDY,
+        grammar: None,
+    }
 }
 
 /// Answers every finished sequence up to `turns` with a prompt that goes on from it.
@@ -56,7 +62,13 @@ impl Watch for Conversation {
         self.prompts.push(levels.clone());
         let first = self.stolen.get_or_insert_with(|| kv.clone()).clone();
         let after = Some(if self.reuse { kv } else { first });
-        Ok(Some(Request { prompt: Prompt { levels }, after, max_tokens: 24, grammar: None }))
+        Ok(Some(Request {
+            prompt: Prompt { levels },
+            after,
+            max_tokens: 24,
+            search: Search::GREEDY,
+            grammar: None,
+        }))
     }
 }
 
@@ -75,7 +87,13 @@ fn a_continued_sequence_writes_what_its_whole_prompt_would() {
     assert_eq!(outputs.len(), 4);
     for (output, levels) in outputs.iter().zip(prompts) {
         let whole = Prompt { levels: vec![levels.concat()] };
-        let request = Request { prompt: whole, after: None, max_tokens: 24, grammar: None };
+        let request = Request {
+            prompt: whole,
+            after: None,
+            max_tokens: 24,
+            search: Search::GREEDY,
+            grammar: None,
+        };
         let alone = engine().generate(vec![request], &mut |_: usize, _: usize| true).unwrap();
         assert_eq!(alone[0].tokens, output.tokens);
         assert!((alone[0].mean_logprob - output.mean_logprob).abs() < 1e-4);

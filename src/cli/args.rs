@@ -193,6 +193,10 @@ pub struct Running {
     /// Model id (see `brief models list`), GGUF file, or folder [default: the best for the language]
     #[arg(long, value_name = "ID|PATH", env = "BRIEF_MODEL")]
     pub model: Option<String>,
+    /// An adapter over that model: a folder as PEFT saves it, or `none` to leave out the one that the
+    /// model comes with
+    #[arg(long, value_name = "FOLDER|none", env = "BRIEF_ADAPTER")]
+    pub adapter: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N or metal [default: auto]
     #[arg(long, env = "BRIEF_DEVICE")]
     pub device: Option<DeviceChoice>,

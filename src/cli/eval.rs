@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     batch::{self, Destination, Input},
+    engine::AdapterInfo,
     error::{Error, Result},
     eval::{
         self, Rouge, Score,
@@ -55,6 +56,8 @@ enum Scored {
         connected: bool,
         model: String,
         model_sha256: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        adapter: Option<AdapterInfo>,
     },
     Given {
         hypothesis: String,
@@ -147,6 +150,7 @@ fn translated(
         connected,
         model: translation.model,
         model_sha256: translation.model_sha256,
+        adapter: translation.adapter,
     };
     Ok((scored, hypotheses))
 }

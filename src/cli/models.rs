@@ -212,6 +212,10 @@ fn described(manifest: &Manifest, store: &Store) -> String {
             "no: nobody has run it with brief yet"
         },
     );
+    if let Some(adapter) = &manifest.adapter {
+        let languages = adapter.languages.join(", ");
+        text.push_str(&format!("  adapter       {} (for {languages})\n", adapter.name));
+    }
     if let Some(url) = &manifest.licence_url {
         text.push_str(&format!("  terms         {url}\n"));
     }

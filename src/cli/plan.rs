@@ -9,7 +9,7 @@ use super::{
 use crate::{
     batch::Destination,
     error::{Error, Result},
-    pipeline::Settings,
+    pipeline::{AdapterChoice, Settings},
     render::Format,
 };
 
@@ -72,6 +72,19 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
         From::Bn => Some("bn".to_owned()),
         From::De => Some("de".to_owned()),
     };
+    let model = running.model.or(config.model);
+    let adapter = running.adapter.or(config.adapter).map(|adapter| match adapter.to_str() {
+        Some("none") => AdapterChoice::None,
+        _ => AdapterChoice::Folder(adapter),
+    });
+    if let (Some(AdapterChoice::Folder(folder)), None) = (&adapter, &model) {
+        return Err(Error::Usage {
+            reason: format!(
+                "--adapter {}: an adapter belongs to one model; name that with --model",
+                folder.display()
+            ),
+        });
+    }
     Ok(Plan {
         paths: common.paths,
         out: common.out,
@@ -84,7 +97,8 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
         },
         settings: Settings {
             from,
-            model: running.model.or(config.model),
+            model,
+            adapter,
             device,
             offline: running.offline.or(config.offline).unwrap_or(false),
             sentences: sentences.into(),

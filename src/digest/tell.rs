@@ -154,7 +154,7 @@ fn told_article(index: usize, brief: &Brief, items: &[Item<'_>]) -> Told {
         source: brief.source.clone(),
         title: title.map(text),
         opening: opening.map(text),
-        model: brief.translation.model.clone(),
+        model: brief.translation.translator(),
         quality: brief.translation.quality.clone(),
         warnings: brief.translation.warnings.clone(),
     }

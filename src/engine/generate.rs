@@ -1,16 +1,19 @@
-//! Greedy decoding for many sequences at once.
+//! Decoding for many sequences at once: greedy, or with beams.
 
 use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use super::{
     Engine,
     arch::decoder::{Pass, Rows},
+    beam::{self, Beam, Candidate, Ended, Search, repeats},
     kv::{Prefix, SequenceKv},
     prompt::Prompt,
 };
 use crate::error::{Error, Result};
 
-/// Sequences that decode together. More would be faster on wide machines, but each holds its KV
+/// Rows that decode together: sequences, or their beams. More would be faster on wide machines, but each holds its KV
 /// cache in memory.
 const BATCH: usize = 24;
 /// Prompt tokens in one forward pass.
@@ -47,12 +50,22 @@ pub struct Request {
     pub after: Option<Arc<Prefix>>,
     /// Tokens after which it is cut off.
     pub max_tokens: usize,
-    /// What it may write; without one, English text up to the first line break or end of turn.
+    /// How it is looked for.
+    pub search: Search,
+    /// What it may write; without one, English text up to the first line break or end of turn. With
+    /// one, decoding is greedy.
     pub grammar: Option<Box<dyn Grammar>>,
 }
 
+impl Request {
+    /// Rows that it takes in a pass.
+    fn beams(&self) -> usize {
+        if self.grammar.is_some() { 1 } else { self.search.beams.max(1) }
+    }
+}
+
 /// One generated sequence.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Output {
     /// The tokens, without the one that ended them.
     pub tokens: Vec<u32>,
@@ -95,12 +108,14 @@ impl<F: FnMut(usize, usize) -> bool> Watch for F {
 
 struct Sequence {
     index: usize,
-    kv: SequenceKv,
-    /// The prompt's own level, i.e. what `kv` holds behind its prefix, before the written tokens.
+    /// The prompt's own level, i.e. what the caches hold behind their prefix, before the written
+    /// tokens.
     own: Vec<u32>,
-    pending: Vec<u32>,
-    written: Vec<u32>,
-    logprob: f64,
+    /// At most as many as are searched with; none when the sequence is complete.
+    beams: Vec<Beam>,
+    /// The best first.
+    ended: Vec<Ended>,
+    search: Search,
     max_tokens: usize,
     grammar: Option<Box<dyn Grammar>>,
 }
@@ -164,22 +179,24 @@ impl Engine {
     }
 
     fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
+        let search = Search { beams: request.beams(), ..request.search };
         let mut levels = request.prompt.levels;
         let own = levels.pop().unwrap_or_default();
         let prefix = self.prefix(&levels, request.after)?;
+        let kv = SequenceKv::new(prefix, self.decoder.config.layers);
+        let first = Beam { kv, pending: own.clone(), written: Vec::new(), logprob: 0.0 };
         Ok(Sequence {
             index,
-            kv: SequenceKv::new(prefix, self.decoder.config.layers),
-            pending: own.clone(),
             own,
-            written: Vec::new(),
-            logprob: 0.0,
+            beams: vec![first],
+            ended: Vec::new(),
+            search,
             max_tokens: request.max_tokens,
             grammar: request.grammar,
         })
     }
 
-    /// Generates every request, greedily; outputs come in the order of the requests, behind them
+    /// Generates every request; outputs come in the order of the requests, behind them
     /// those of the requests that `watch` made of finished ones.
     ///
     /// # Errors
@@ -195,15 +212,18 @@ impl Engine {
         waiting.sort_by_key(|(i, r)| (r.prompt.levels.last().map_or(0, Vec::len), usize::MAX - i));
         let mut running: Vec<Sequence> = Vec::new();
         while !waiting.is_empty() || !running.is_empty() {
-            while running.len() < BATCH
+            let mut rows: usize = running.iter().map(|sequence| sequence.search.beams).sum();
+            while let Some((_, request)) = waiting.last()
+                && (rows == 0 || rows + request.beams() <= BATCH)
                 && let Some((index, request)) = waiting.pop()
             {
+                rows += request.beams();
                 running.push(self.start(index, request)?);
             }
             self.step(&mut running)?;
             let written = running.len();
             let (ended, still): (Vec<_>, Vec<_>) =
-                running.into_iter().partition(|sequence| sequence.pending.is_empty());
+                running.into_iter().partition(|sequence| sequence.beams.is_empty());
             running = still;
             let finished = ended.len();
             for sequence in ended {
@@ -224,38 +244,49 @@ impl Engine {
         Ok(outputs.into_iter().flatten().collect())
     }
 
-    /// One forward pass over all running sequences: prompts of newcomers, one token of the
-    /// others. Each sequence then has its next token pending, or nothing if it ended.
+    /// One forward pass over all running sequences: prompts of newcomers, one token of the others'
+    /// beams. Each beam then has its next token pending; a sequence that is complete has no beam.
     fn step(&self, running: &mut [Sequence]) -> Result<()> {
+        let mut beams: Vec<&mut Beam> = running.iter_mut().flat_map(|s| &mut s.beams).collect();
         // Prompts longer than a chunk go ahead alone, all but their last part.
-        for sequence in running.iter_mut() {
-            while sequence.pending.len() > CHUNK {
-                let rest = sequence.pending.split_off(CHUNK);
+        for beam in &mut beams {
+            while beam.pending.len() > CHUNK {
+                let rest = beam.pending.split_off(CHUNK);
                 self.decoder
-                    .prefill(&mut [Rows { kv: &mut sequence.kv, tokens: &sequence.pending }])
+                    .prefill(&mut [Rows { kv: &mut beam.kv, tokens: &beam.pending }])
                     .map_err(Error::engine("reading a prompt"))?;
-                sequence.pending = rest;
+                beam.pending = rest;
             }
         }
-        let mut start = 0;
-        while start < running.len() {
-            let count = fitting(running.iter().skip(start).map(|s| s.pending.len()));
-            let group = running.get_mut(start..start + count).unwrap_or(&mut []);
+        let mut logits = Vec::with_capacity(beams.len());
+        let mut coming = beams.as_mut_slice();
+        while !coming.is_empty() {
+            let count = fitting(coming.iter().map(|beam| beam.pending.len()));
+            let (group, rest) = coming.split_at_mut(count);
             let mut rows: Vec<Rows<'_>> =
-                group.iter_mut().map(|s| Rows { kv: &mut s.kv, tokens: &s.pending }).collect();
-            let logits =
-                self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?;
-            for (sequence, logits) in group.iter_mut().zip(logits) {
-                self.choose(sequence, &logits);
+                group.iter_mut().map(|b| Rows { kv: &mut b.kv, tokens: &b.pending }).collect();
+            logits
+                .extend(self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?);
+            coming = rest;
+        }
+        let mut logits = logits.into_iter();
+        for sequence in running {
+            let own: Vec<Vec<f32>> = logits.by_ref().take(sequence.beams.len()).collect();
+            match own.as_slice() {
+                [own] if sequence.search.beams == 1 => self.choose(sequence, own),
+                own => self.branch(sequence, own),
             }
-            start += count;
         }
         Ok(())
     }
 
-    /// Picks the likeliest token that may come next.
+    /// Picks the likeliest token that may come next, in a sequence of one beam.
     fn choose(&self, sequence: &mut Sequence, logits: &[f32]) {
-        sequence.pending.clear();
+        let Some(mut beam) = sequence.beams.pop() else { return };
+        let mut end = |beam: Beam, cut_off| {
+            let Beam { kv, written, logprob, .. } = beam;
+            sequence.ended.push(Ended { kv, written, logprob, score: logprob, cut_off });
+        };
         let next = sequence.grammar.as_ref().map(|g| g.next());
         let best = match &next {
             Some(Next::Stop) => None,
@@ -268,46 +299,74 @@ impl Engine {
             ),
             None => argmax(self.text_logits(logits)),
         };
-        let Some((token, logit)) = best else { return };
-        if next.is_none() && (self.tokenizer.is_end(token) || self.ends_line(sequence, token)) {
-            return;
+        let Some((token, logit)) = best else { return end(beam, false) };
+        if next.is_none() && self.ends(&beam, token) {
+            return end(beam, false);
         }
-        sequence.logprob += f64::from(logit) - log_sum_exp(logits);
-        sequence.written.push(token);
+        beam.logprob += f64::from(logit) - log_sum_exp(logits);
+        beam.written.push(token);
         if let Some(grammar) = &mut sequence.grammar {
             grammar.accept(token);
             if grammar.next() == Next::Stop {
-                return;
+                return end(beam, false);
             }
         }
-        if sequence.written.len() < sequence.max_tokens && !repeats(&sequence.written) {
-            sequence.pending.push(token);
+        if beam.written.len() < sequence.max_tokens && !repeats(&beam.written) {
+            beam.pending = vec![token];
+            sequence.beams.push(beam);
         } else {
-            sequence.max_tokens = 0;
+            end(beam, true);
         }
+    }
+
+    /// Takes the beams of a sequence one token further; `logits` has a row for each.
+    fn branch(&self, sequence: &mut Sequence, logits: &[Vec<f32>]) {
+        let search = sequence.search;
+        let candidates: Vec<Vec<Candidate>> = sequence
+            .beams
+            .par_iter()
+            .zip(logits)
+            .map(|(beam, logits)| {
+                let all = log_sum_exp(logits);
+                let allowed = self.text_logits(logits).map(|(token, logit)| Candidate {
+                    token,
+                    logprob: f64::from(logit) - all,
+                    ends: self.ends(beam, token),
+                });
+                beam::best(allowed, search.beams)
+            })
+            .collect();
+        let Sequence { beams, ended, max_tokens, .. } = sequence;
+        beam::advance(search, *max_tokens, beams, ended, &candidates);
     }
 
     fn text_logits<'a>(&'a self, logits: &'a [f32]) -> impl Iterator<Item = (u32, f32)> + 'a {
         (0u32..).zip(logits.iter().copied()).filter(|(id, _)| self.vocabulary.is_allowed(*id))
     }
 
-    fn ends_line(&self, sequence: &Sequence, token: u32) -> bool {
-        self.vocabulary.is_break(token) && !sequence.written.is_empty()
+    /// Whether the token would end the beam's text.
+    fn ends(&self, beam: &Beam, token: u32) -> bool {
+        self.tokenizer.is_end(token)
+            || (self.vocabulary.is_break(token) && !beam.written.is_empty())
     }
 
-    /// A finished sequence's output, and its cache for a prompt that continues it.
+    /// A complete sequence's output, and its cache for a prompt that continues it.
     fn finish(&self, sequence: Sequence) -> (Output, Arc<Prefix>) {
+        let best = sequence.ended.into_iter().next();
+        let Some(Ended { kv, written, logprob, cut_off, .. }) = best else {
+            return (Output::default(), Arc::new(SequenceKv::new(None, 0).into_prefix(Vec::new())));
+        };
         let output = Output {
-            text: self.tokenizer.decode(&sequence.written).trim().to_owned(),
-            cut_off: sequence.max_tokens == 0,
-            mean_logprob: (sequence.logprob / sequence.written.len().max(1) as f64) as f32,
-            tokens: sequence.written,
+            text: self.tokenizer.decode(&written).trim().to_owned(),
+            cut_off,
+            mean_logprob: (logprob / written.len().max(1) as f64) as f32,
+            tokens: written,
         };
         let mut tokens = sequence.own;
         tokens.extend(&output.tokens);
         // The last token is computed only where another was asked for.
-        tokens.truncate(sequence.kv.tail_len());
-        (output, Arc::new(sequence.kv.into_prefix(tokens)))
+        tokens.truncate(kv.tail_len());
+        (output, Arc::new(kv.into_prefix(tokens)))
     }
 }
 
@@ -334,29 +393,9 @@ fn log_sum_exp(logits: &[f32]) -> f64 {
     f64::from(logits.iter().map(|l| (l - max).exp()).sum::<f32>().ln() + max)
 }
 
-/// Whether the text has begun to go round in circles: the last `n` tokens stand there three times
-/// in a row.
-fn repeats(tokens: &[u32]) -> bool {
-    (4..=24).any(|n| {
-        let len = tokens.len();
-        len >= 3 * n
-            && tokens.get(len - n..) == tokens.get(len - 2 * n..len - n)
-            && tokens.get(len - n..) == tokens.get(len - 3 * n..len - 2 * n)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::indexing_slicing)]
     use super::*;
-
-    #[test]
-    fn circles_are_noticed_and_prose_is_not() {
-        let circle: Vec<u32> = [7, 8].into_iter().chain((0..15).map(|i| 1 + i % 5)).collect();
-        assert!(repeats(&circle));
-        assert!(!repeats(&circle[..15]));
-        assert!(!repeats(&(0..60).collect::<Vec<u32>>()));
-    }
 
     #[test]
     fn the_first_of_equals_wins() {

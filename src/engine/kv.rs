@@ -47,8 +47,8 @@ impl Prefix {
     }
 }
 
-/// One sequence's cache: a shared prefix and its own tail.
-#[derive(Debug)]
+/// One sequence's cache: a shared prefix and its own tail. A clone shares the prefix.
+#[derive(Debug, Clone)]
 pub struct SequenceKv {
     prefix: Option<Arc<Prefix>>,
     prefix_tokens: usize,

@@ -1,6 +1,7 @@
 //! Loads a model and generates text for many sequences at once. Only this module knows tensors.
 
 pub mod arch;
+mod beam;
 pub mod device;
 pub mod embed;
 pub mod generate;
@@ -15,8 +16,13 @@ pub mod vocabulary;
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
-pub use arch::{adapter::Adapter, decoder::Pass};
+pub use arch::{
+    adapter::{Adapter, PeftConfig},
+    decoder::Pass,
+};
+pub use beam::Search;
 pub use device::DeviceChoice;
 pub use generate::{Grammar, Next, Output, Request, Watch};
 pub use kv::Prefix;
@@ -32,6 +38,15 @@ use self::{
     vocabulary::Vocabulary,
 };
 use crate::error::{Error, Result};
+
+/// The adapter that a model wrote with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterInfo {
+    /// Its name, or its folder.
+    pub name: String,
+    /// SHA-256 of its weights file.
+    pub sha256: String,
+}
 
 /// A loaded model.
 pub struct Engine {
@@ -91,6 +106,29 @@ impl Engine {
         scale: f64,
     ) -> Result<Adapter, String> {
         self.decoder.adapter(tensors, scale).map_err(|e| e.to_string())
+    }
+
+    /// An adapter of this model from PEFT's files: the text of `adapter_config.json` and the bytes of
+    /// `adapter_model.safetensors`.
+    ///
+    /// # Errors
+    /// A sentence that says why they can't be read or used.
+    pub fn peft(&self, config: &str, weights: &[u8]) -> Result<Adapter, String> {
+        let config = PeftConfig::parse(config)?;
+        let mut tensors = candle_core::safetensors::load_buffer(weights, &Device::Cpu)
+            .map_err(|e| format!("adapter_model.safetensors: {e}"))?;
+        let adapter = self.adapter(&mut tensors, config.scale())?;
+        match tensors.keys().min() {
+            Some(name) => Err(format!("nothing can be done with {name}")),
+            None => Ok(adapter),
+        }
+    }
+
+    /// Adds `adapter` to everything that is generated from now on.
+    pub fn adopt(&mut self, adapter: Adapter) {
+        // What was computed without it doesn't hold any more.
+        self.prefixes.clear();
+        self.decoder.adopt(adapter);
     }
 
     /// Logits of every position of one sequence, `[tokens, vocab]`, for comparing with a

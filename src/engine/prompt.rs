@@ -57,7 +57,7 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 11] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
     (
         "translate.chatml-nothink.jinja",
@@ -65,6 +65,7 @@ const BUILT_IN: [(&str, &str); 10] = [
     ),
     ("translate.gemma.jinja", include_str!("../../prompts/translate.gemma.jinja")),
     ("translate.gemma-base.jinja", include_str!("../../prompts/translate.gemma-base.jinja")),
+    ("translate.bengali.jinja", include_str!("../../prompts/translate.bengali.jinja")),
     ("translate.lmt.jinja", include_str!("../../prompts/translate.lmt.jinja")),
     ("summarize.chatml.jinja", include_str!("../../prompts/summarize.chatml.jinja")),
     (

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Search;
+
 /// What a model is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,6 +86,12 @@ pub struct Manifest {
     pub parameters_b: f32,
     /// Prompt style: names the templates `prompts/{task}.{prompt}.jinja`.
     pub prompt: String,
+    /// How translations are looked for; greedily if absent.
+    #[serde(default)]
+    pub search: Option<Search>,
+    /// Weights that are added to the model's for some languages.
+    #[serde(default)]
+    pub adapter: Option<Adapting>,
     /// How well it writes summaries; absent if it isn't used for them.
     #[serde(default)]
     pub summary: Option<Quality>,
@@ -108,6 +116,21 @@ pub struct Manifest {
     pub tried: bool,
     /// The files; the first is the weights.
     pub files: Vec<File>,
+}
+
+/// What is added to a model for some of its languages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adapting {
+    /// Names the adapter: `models/{name}/`.
+    pub name: String,
+    /// The language families that are translated with it.
+    pub languages: Vec<String>,
+    /// The prompt style that it was trained with.
+    pub prompt: String,
+    /// How translations are looked for; greedily if absent.
+    #[serde(default)]
+    pub search: Option<Search>,
 }
 
 /// How a model judges claims.
@@ -197,6 +220,18 @@ impl Manifest {
         };
         plain("the id", &self.id)?;
         plain("the prompt", &self.prompt)?;
+        if let Some(adapter) = &self.adapter {
+            plain("the adapter", &adapter.name)?;
+            plain("the adapter's prompt", &adapter.prompt)?;
+            if let Some(other) = adapter.languages.iter().find(|l| !self.languages.contains_key(*l))
+            {
+                return Err(format!("the adapter is for `{other}`, which isn't in [languages]"));
+            }
+        }
+        let searches = [self.search, self.adapter.as_ref().and_then(|a| a.search)];
+        if searches.into_iter().flatten().any(|s| !(1..=16).contains(&s.beams)) {
+            return Err("a search has 1 to 16 beams".into());
+        }
         if self.weights().is_none() {
             return Err("it names no file of weights".into());
         }
@@ -257,6 +292,12 @@ impl Manifest {
     pub fn memory_bytes(&self) -> u64 {
         let (bytes, _) = self.bytes();
         bytes.saturating_add(bytes / 5 * 3).saturating_add(600_000_000)
+    }
+
+    /// What is added to the model when it translates from `family`.
+    #[must_use]
+    pub fn adapter_for(&self, family: &str) -> Option<&Adapting> {
+        self.adapter.as_ref().filter(|adapter| adapter.languages.iter().any(|l| l == family))
     }
 
     /// How well it does `role`, for `family` where that matters; `None` if it can't.

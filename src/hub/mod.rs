@@ -23,6 +23,7 @@
 //! # Ok::<(), brief::Error>(())
 //! ```
 
+pub mod adapter;
 pub mod catalogue;
 pub mod checksum;
 pub mod choose;
@@ -35,6 +36,7 @@ mod remote;
 pub mod resolve;
 pub mod store;
 
+pub use adapter::AdapterFiles;
 pub use catalogue::Catalogue;
 pub use choose::{Choice, Memory, Row, choose, rows};
 pub use fetch::{Event, Network, Progress, Silent};

@@ -252,6 +252,8 @@ impl Header {
             parameters_b: (self.parameters / 1e9) as f32,
             prompt: self.prompt(path).into(),
             summary: Some(Quality::Gist),
+            search: None,
+            adapter: None,
             judge: None,
             default: Vec::new(),
             terms: None,

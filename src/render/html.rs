@@ -377,7 +377,7 @@ fn facts(brief: &Brief, language: &str) -> Vec<Fact> {
     ];
     let date = source.date.as_deref();
     facts.extend(date.map(|date| Fact { label: "Date", value: wording::legible(date) }));
-    let translator = format!("{} ({})", translation.model, translation.quality);
+    let translator = format!("{} ({})", translation.translator(), translation.quality);
     facts.push(Fact { label: "Translated by", value: wording::legible(&translator) });
     facts.extend(
         brief

@@ -67,7 +67,7 @@ impl<'a> Page<'a> {
         let translation = &self.brief.translation;
         facts.push(format!(
             "translated by {} ({})",
-            code(&translation.model),
+            code(&translation.translator()),
             escape(&translation.quality)
         ));
         facts.extend(

@@ -75,7 +75,7 @@ impl Screen {
         let mut facts = vec![path.to_owned(), wording::language_name(&source.language).to_owned()];
         facts.extend(source.date.clone());
         let translation = &brief.translation;
-        facts.push(format!("translated by {} ({})", translation.model, translation.quality));
+        facts.push(format!("translated by {} ({})", translation.translator(), translation.quality));
         facts.extend(brief.summary.as_ref().map(|s| format!("summarised by {}", s.model)));
         self.lines(SOFT, "", &facts.join(" · "));
         for warning in wording::warnings(brief) {

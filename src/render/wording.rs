@@ -135,7 +135,7 @@ pub(super) fn warnings(brief: &Brief) -> Vec<String> {
         warnings.push(format!(
             "{} gives only the gist of {}: names, numbers and who did what may be wrong. \
              `brief models list` shows better models; choose one with --model.",
-            translation.model,
+            translation.translator(),
             language_name(&brief.source.language),
         ));
     }

@@ -9,7 +9,7 @@ pub use writer::{Material, Refused, Summarized, Summarizer};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Span, trace::Support};
+use crate::{Span, engine::AdapterInfo, trace::Support};
 
 /// How a summary sentence came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Summary {
     pub model: String,
     /// SHA-256 of the model's weights file.
     pub model_sha256: String,
+    /// What was added to its weights.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub adapter: Option<AdapterInfo>,
     /// The summary, a sentence each.
     pub claims: Vec<Claim>,
 }

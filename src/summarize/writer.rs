@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Span,
     article::{BlockKind, Sentence},
-    engine::{Engine, Prompts, Request, Values},
+    engine::{Engine, Prompts, Request, Search, Values},
     error::{Error, Result},
     trace::{
         Support, Verdict,
@@ -333,6 +333,7 @@ impl Summarizer<'_> {
             prompt,
             after: None,
             max_tokens: SENTENCE_TOKENS * count,
+            search: Search::GREEDY,
             grammar: Some(Box::new(CitedSummary::new(marks, lines.len(), count))),
         };
         let outputs = self

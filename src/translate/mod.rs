@@ -11,6 +11,8 @@ pub use translator::{Progress, Translator, prepared};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::AdapterInfo;
+
 /// One translated unit. It covers one or more source sentences, never none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
@@ -81,10 +83,24 @@ pub struct Translation {
     pub model: String,
     /// SHA-256 of the model's weights file.
     pub model_sha256: String,
+    /// What was added to its weights.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub adapter: Option<AdapterInfo>,
     /// What the manifest says of this language: `good`, `fair`, `gist`.
     pub quality: String,
     /// For the reader: e.g. the `gist` warning and how to get a better model.
     pub warnings: Vec<String>,
     /// In reading order; every sentence of the article is in exactly one.
     pub segments: Vec<Segment>,
+}
+
+impl Translation {
+    /// What translated, in words: `gemma-3-270m-q4_k_m with bengali`.
+    #[must_use]
+    pub fn translator(&self) -> String {
+        match &self.adapter {
+            Some(adapter) => format!("{} with {}", self.model, adapter.name),
+            None => self.model.clone(),
+        }
+    }
 }

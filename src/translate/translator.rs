@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Language,
     article::{Article, BlockKind, Sentence},
-    engine::{Engine, Output, Prefix, Prompts, Request, Watch},
+    engine::{Engine, Output, Prefix, Prompts, Request, Search, Watch},
     error::Result,
     trace::facts,
 };
@@ -43,8 +43,10 @@ pub struct Translator<'a> {
     pub engine: &'a mut Engine,
     /// The templates.
     pub prompts: &'a Prompts,
-    /// The manifest's prompt style.
+    /// The prompt style.
     pub style: &'a str,
+    /// How translations are looked for.
+    pub search: Search,
 }
 
 /// Texts on their way into English.
@@ -132,6 +134,7 @@ impl Candidate {
 struct Asking<'a> {
     prompts: &'a Prompts,
     style: &'a str,
+    search: Search,
     language: Language,
     /// The article's beginning.
     context: &'a [Pair],
@@ -177,7 +180,8 @@ impl Asking<'_> {
         let fields = Fields { language: self.language, context, earlier, text, note };
         let prompt = prompt::render(self.style, &fields, self.prompts, engine)?;
         let source_tokens = engine.tokenizer.encode(text).map_or(text.len(), |ids| ids.len());
-        Ok(Request { prompt, after: None, max_tokens: 24 + source_tokens * 2, grammar: None })
+        let max_tokens = 24 + source_tokens * 2;
+        Ok(Request { prompt, after: None, max_tokens, search: self.search, grammar: None })
     }
 }
 
@@ -296,8 +300,8 @@ impl Translator<'_> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let mut open = runs.concat();
-        let asking =
-            Asking { prompts: self.prompts, style: self.style, language: draft.language, context };
+        let Self { prompts, style, search, .. } = *self;
+        let asking = Asking { prompts, style, search, language: draft.language, context };
         runs.iter_mut().for_each(|run| run.reverse());
         let earlier = vec![Vec::new(); runs.len()];
         let mut first =
@@ -353,11 +357,20 @@ fn runs(sentences: &[Sentence]) -> (Vec<usize>, Vec<Vec<usize>>) {
     (lead, runs)
 }
 
-/// A text as the model reads it: on one line, in composed form.
+/// A text as the model reads it: on one line, in composed form, without the joiners that only shape
+/// letters, and with dandas for what stands in their place behind Bengali.
 #[must_use]
 pub fn prepared(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
-    tidy(&text.nfc().collect::<String>())
+    let mut clean = String::with_capacity(text.len());
+    let bengali = |c: char| matches!(c, '\u{980}'..='\u{9FF}');
+    for c in text.nfc().filter(|c| !matches!(c, '\u{200C}' | '\u{200D}')) {
+        // A bar, or the currency sign that looks like one.
+        let danda = matches!(c, '|' | '\u{9F7}')
+            && clean.trim_end().chars().next_back().is_some_and(bengali);
+        clean.push(if danda { '।' } else { c });
+    }
+    tidy(&clean)
 }
 
 /// On one line, words one space apart.

@@ -92,6 +92,7 @@ pub fn translated(path: &str, language: &str, pieces: &[Piece<'_>]) -> Brief {
         translation: Translation {
             model: "some-translator-1b".into(),
             model_sha256: "ab".repeat(32),
+            adapter: None,
             quality: "fair".into(),
             warnings: Vec::new(),
             segments,
@@ -128,8 +129,12 @@ pub fn supported() -> Support {
 }
 
 pub fn with_summary(mut brief: Brief, claims: Vec<Claim>) -> Brief {
-    brief.summary =
-        Some(Summary { model: "some-writer-1b".into(), model_sha256: "cd".repeat(32), claims });
+    brief.summary = Some(Summary {
+        model: "some-writer-1b".into(),
+        model_sha256: "cd".repeat(32),
+        adapter: None,
+        claims,
+    });
     brief
 }
 

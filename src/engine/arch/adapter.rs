@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, bail};
+use serde::Deserialize;
 
 use super::config::{Config, Rope};
 
@@ -38,6 +39,81 @@ const UP: &str = ".lora_B.weight";
 #[derive(Debug, Clone)]
 pub struct Adapter {
     parts: HashMap<(usize, Part), LowRank>,
+}
+
+/// What PEFT's `adapter_config.json` says (`peft/tuners/lora/config.py`), as far as it changes what
+/// is computed.
+#[derive(Debug, Deserialize)]
+pub struct PeftConfig {
+    peft_type: String,
+    r: u32,
+    lora_alpha: f64,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    use_dora: bool,
+    #[serde(default)]
+    fan_in_fan_out: bool,
+    #[serde(default)]
+    bias: Option<String>,
+    /// `true`, `false`, or the name of a method; some of them alter the base model's weights.
+    #[serde(default)]
+    init_lora_weights: serde_json::Value,
+    /// Whole layers that were trained beside the adapter.
+    #[serde(default)]
+    modules_to_save: serde_json::Value,
+    #[serde(default)]
+    rank_pattern: serde_json::Value,
+    #[serde(default)]
+    alpha_pattern: serde_json::Value,
+    #[serde(default)]
+    layer_replication: serde_json::Value,
+    #[serde(default)]
+    trainable_token_indices: serde_json::Value,
+}
+
+impl PeftConfig {
+    /// Reads `adapter_config.json`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it, or what it asks for and isn't supported.
+    pub fn parse(json: &str) -> std::result::Result<Self, String> {
+        let config: Self =
+            serde_json::from_str(json).map_err(|e| format!("adapter_config.json: {e}"))?;
+        let given = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => false,
+            serde_json::Value::Array(all) => !all.is_empty(),
+            serde_json::Value::Object(all) => !all.is_empty(),
+            _ => true,
+        };
+        let initialised = config.init_lora_weights.as_str().unwrap_or_default();
+        let asked = [
+            ("peft_type", config.peft_type != "LORA"),
+            ("r = 0", config.r == 0),
+            ("use_dora", config.use_dora),
+            ("fan_in_fan_out", config.fan_in_fan_out),
+            ("bias", config.bias.as_deref().is_some_and(|bias| bias != "none")),
+            ("modules_to_save", given(&config.modules_to_save)),
+            ("rank_pattern", given(&config.rank_pattern)),
+            ("alpha_pattern", given(&config.alpha_pattern)),
+            ("layer_replication", given(&config.layer_replication)),
+            ("trainable_token_indices", given(&config.trainable_token_indices)),
+            ("init_lora_weights", !matches!(initialised, "" | "gaussian" | "eva" | "orthogonal")),
+        ];
+        match asked.iter().find(|(_, asked)| *asked) {
+            Some((what, _)) => Err(format!(
+                "adapter_config.json asks for `{what}`, which isn't supported: only plain LoRA is"
+            )),
+            None => Ok(config),
+        }
+    }
+
+    /// What `B·A` is multiplied with.
+    #[must_use]
+    pub fn scale(&self) -> f64 {
+        let rank = f64::from(self.r);
+        self.lora_alpha / if self.use_rslora { rank.sqrt() } else { rank }
+    }
 }
 
 /// Two thin matrices: `down` `[in, rank]` and `up` `[rank, out]`, the latter scaled.

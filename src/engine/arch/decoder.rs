@@ -94,6 +94,8 @@ pub struct Decoder {
     layers: Vec<Layer>,
     output_norm: Norm,
     head: QMatMul,
+    /// What is added in every pass that doesn't say otherwise.
+    resident: Option<Adapter>,
 }
 
 /// The rows of one sequence in a forward pass.
@@ -186,7 +188,8 @@ impl Decoder {
             embedding.clone()
         };
         let output_norm = loader.norm("output_norm.weight")?;
-        Ok(Self { config, device: device.clone(), embedding, layers, output_norm, head })
+        let device = device.clone();
+        Ok(Self { config, device, embedding, layers, output_norm, head, resident: None })
     }
 
     /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits
@@ -231,9 +234,14 @@ impl Decoder {
         })
     }
 
-    /// All layers, as they are.
-    fn whole(&self) -> Pass<'static> {
-        Pass { layers: self.layers.len(), adapter: None }
+    /// Adds `adapter` in every pass from now on that doesn't name its own.
+    pub fn adopt(&mut self, adapter: Adapter) {
+        self.resident = Some(adapter);
+    }
+
+    /// All layers, with what is added to them.
+    fn whole(&self) -> Pass<'_> {
+        Pass { layers: self.layers.len(), adapter: self.resident.as_ref() }
     }
 
     fn last_rows(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Tensor> {
