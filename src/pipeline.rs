@@ -31,6 +31,8 @@ pub struct Settings {
     pub model: Option<String>,
     /// What is added to the model that the user named; what its manifest says otherwise.
     pub adapter: Option<AdapterChoice>,
+    /// Hypotheses that are followed while translating; what the manifest says otherwise.
+    pub beams: Option<usize>,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Never touch the network.
@@ -336,6 +338,8 @@ impl Pipeline {
         };
         let style = adapting.map_or(&manifest.prompt, |adapting| &adapting.prompt).clone();
         let search = adapting.map_or(manifest.search, |adapting| adapting.search);
+        let search = search.unwrap_or(Search::GREEDY);
+        let search = Search { beams: self.settings.beams.unwrap_or(search.beams), ..search };
         let weights = self.fetch(&resolved, observer)?;
         observer.event(Event::Loading { model: &key });
         let device = self.settings.device.open()?;
@@ -352,7 +356,7 @@ impl Pipeline {
             engine,
             adapter,
             style,
-            search: search.unwrap_or(Search::GREEDY),
+            search,
             probe,
             manifest: resolved.manifest,
         };

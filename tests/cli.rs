@@ -313,6 +313,64 @@ fn a_hub_folder_is_a_model_too() {
     says(&err, &["`mamba` is not supported", "supported are qwen2"]);
 }
 
+/// A model folder `base` and an adapter folder `lora` over it: those of tests/reference/peft.
+fn with_adapter(desk: &Desk) {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/peft/qwen2");
+    common::tiny::write_hub_folder(&desk.path("base"), "qwen2");
+    let copy = |name: &str, folder: &str| {
+        desk.file(&format!("{folder}/{name}"), std::fs::read(recorded.join(name)).unwrap());
+    };
+    ["config.json", "model.safetensors"].iter().for_each(|name| copy(name, "base"));
+    ["adapter_config.json", "adapter_model.safetensors"].iter().for_each(|name| copy(name, "lora"));
+}
+
+#[test]
+fn an_adapter_is_added_to_the_model_that_is_named_and_the_brief_says_so() {
+    let desk = Desk::new();
+    desk.file("a.txt", GERMAN);
+    with_adapter(&desk);
+    let brief = |more: &[&str]| {
+        let all = [&["summarize", "a.txt", "--model", "base", "--format", "json"], more].concat();
+        let (code, out, err) = run(desk.bare(&all));
+        assert_eq!(code, 0, "{err}");
+        json::parse_all("-", &out).unwrap().remove(0)
+    };
+    let (plain, adapted) = (brief(&[]), brief(&["--adapter", "lora"]));
+    let texts = |b: &Brief| -> Vec<String> {
+        b.translation.segments.iter().map(|segment| segment.target.clone()).collect()
+    };
+    assert_ne!(texts(&plain), texts(&adapted));
+    assert_eq!(plain.translation.adapter, None);
+    let adapter = adapted.translation.adapter.clone().unwrap();
+    assert_eq!((adapter.name.as_str(), adapter.sha256.len()), ("lora", 64));
+    assert_eq!(adapted.summary.unwrap().adapter, Some(adapter));
+    assert_eq!(adapted.translation.model_sha256, plain.translation.model_sha256);
+    assert_eq!(texts(&brief(&["--adapter", "none"])), texts(&plain));
+    let beams = brief(&["--beams", "3"]);
+    assert_ne!(texts(&beams), texts(&plain), "beams find other texts");
+    let (_, shown, _) =
+        run(desk.bare(&["translate", "a.txt", "--model", "base", "--adapter", "lora"]));
+    assert!(shown.contains("base with lora"), "{shown}");
+}
+
+#[test]
+fn an_adapter_that_cannot_be_used_is_named_with_the_next_step() {
+    let desk = Desk::new();
+    desk.file("a.txt", GERMAN);
+    with_adapter(&desk);
+    let fails = |arguments: &[&str], exit: i32, words: &[&str]| {
+        let (code, out, err) = run(desk.bare(&[&["translate", "a.txt"], arguments].concat()));
+        assert_eq!((code, out.as_str()), (exit, ""), "{arguments:?}: {err}");
+        says(&err, words);
+    };
+    fails(&["--adapter", "lora"], 2, &["lora", "name that with --model"]);
+    fails(&["--model", "lora"], 3, &["lora", "it is an adapter", "--adapter"]);
+    fails(&["--model", "base", "--adapter", "no"], 1, &["no/adapter_config.json", "cannot read"]);
+    fails(&["--model", "tiny.gguf", "--adapter", "lora"], 3, &["lora can't be used", "adapts"]);
+    desk.file("lora/adapter_model.safetensors", "cut");
+    fails(&["--model", "base", "--adapter", "lora"], 3, &["adapter_model.safetensors"]);
+}
+
 #[test]
 fn a_catalogue_model_with_other_bytes_is_never_loaded() {
     let desk = Desk::new();

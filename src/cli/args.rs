@@ -197,6 +197,10 @@ pub struct Running {
     /// model comes with
     #[arg(long, value_name = "FOLDER|none", env = "BRIEF_ADAPTER")]
     pub adapter: Option<PathBuf>,
+    /// Hypotheses to follow while translating; more is slower, and often better [default: the
+    /// model's]
+    #[arg(long, value_name = "N", env = "BRIEF_BEAMS", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub beams: Option<u8>,
     /// Where to compute: auto, cpu, cuda, cuda:N or metal [default: auto]
     #[arg(long, env = "BRIEF_DEVICE")]
     pub device: Option<DeviceChoice>,

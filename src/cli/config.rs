@@ -19,6 +19,8 @@ pub struct Config {
     pub model: Option<String>,
     /// `--adapter`
     pub adapter: Option<PathBuf>,
+    /// `--beams`
+    pub beams: Option<u8>,
     /// `--device`
     pub device: Option<String>,
     /// `--threads`
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_option_can_be_configured_and_a_wrong_key_is_named() {
-        let text = "format = 'html'\nfrom = 'zh'\nmodel = 'm'\nadapter = 'a'\ndevice = 'cpu'\nthreads = 2\n\
+        let text = "format = 'html'\nfrom = 'zh'\nmodel = 'm'\nadapter = 'a'\nbeams = 2\ndevice = 'cpu'\nthreads = 2\n\
                     offline = true\naccept-licence = true\nmodels-dir = '/m'\nprompts-dir = '/p'\n\
                     sentences = 5\n";
         let config = Config::parse(text, Path::new("c.toml")).unwrap();

@@ -72,6 +72,12 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
         From::Bn => Some("bn".to_owned()),
         From::De => Some("de".to_owned()),
     };
+    let beams = running.beams.or(config.beams);
+    if let Some(beams) = beams.filter(|beams| !(1..=16).contains(beams)) {
+        return Err(Error::Usage {
+            reason: format!("the configuration: beams = {beams} is not from 1 to 16"),
+        });
+    }
     let model = running.model.or(config.model);
     let adapter = running.adapter.or(config.adapter).map(|adapter| match adapter.to_str() {
         Some("none") => AdapterChoice::None,
@@ -99,6 +105,7 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
             from,
             model,
             adapter,
+            beams: beams.map(usize::from),
             device,
             offline: running.offline.or(config.offline).unwrap_or(false),
             sentences: sentences.into(),

@@ -144,6 +144,13 @@ fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
             ));
         }
     }
+    if folder.join("adapter_config.json").exists() && !folder.join("config.json").exists() {
+        return Err(refused(
+            folder,
+            "it is an adapter, not a model".into(),
+            "name it with --adapter, and the model that it was trained over with --model",
+        ));
+    }
     if files_of_kind(folder, "safetensors")?.is_empty() {
         return Err(refused(
             folder,
