@@ -141,6 +141,27 @@ fn gemma_tokens_and_logits_are_those_of_llama_cpp() {
     logits_agree(&engine, "gemma-3-270m", 0.05);
 }
 
+/// The prompts that models/bengali/train.py learns from, recorded by bengali.py.
+#[test]
+fn bengali_prompts_are_those_that_the_adapter_learnt_from() {
+    #[derive(Deserialize)]
+    struct Recorded {
+        text: String,
+        ids: Vec<u32>,
+    }
+    let Some(engine) = engine("gemma-3-270m-q4_k_m") else { return };
+    let prompts = Prompts::load(None).unwrap();
+    for Recorded { text, ids } in read::<Vec<Recorded>>("bengali.json") {
+        let text = prepared(&text);
+        let values = Values::default();
+        let names = names::glossary(&text, Language::Bengali);
+        let fields = context! { text => values.text(&text), names => values.text(&names) };
+        let name = "translate.bengali.jinja";
+        let prompt = prompts.render(name, fields, &values, &engine.tokenizer).unwrap();
+        assert_eq!(prompt.tokens(), ids, "{text}");
+    }
+}
+
 #[test]
 fn smollm_tokens_and_logits_are_those_of_llama_cpp() {
     let Some(engine) = engine("smollm2-135m-instruct-q4_1") else { return };

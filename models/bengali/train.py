@@ -95,6 +95,34 @@ def pairs(tsv):
     return [pair for source, share in MIXTURE.items() for pair in part(source, share)], held
 
 
+class Tokens:
+    """Pairs as the model reads and writes them."""
+
+    def __init__(self, gguf):
+        from transformers import AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        self.names = list(names())
+
+    def ids(self, text):
+        return self.tokenizer(text, add_special_tokens=False).input_ids
+
+    def prompt(self, bengali):
+        """What prompts/translate.bengali.jinja makes of a text."""
+        bengali = normalised(bengali)
+        known = glossary(bengali, self.names)
+        prompt = f"Bengali: {bengali}\n" + (f"Names: {known}\n" if known else "") + "English:"
+        return [self.tokenizer.bos_token_id] + self.ids(prompt)
+
+    def answer(self, english):
+        return self.ids(" " + plain(normalised(english))) + [self.tokenizer.eos_token_id]
+
+    def examples(self, pairs):
+        """Prompts and answers, but for those that are too long."""
+        examples = [(self.prompt(bengali), self.answer(english)) for bengali, english in pairs]
+        return [e for e in examples if len(e[0]) + len(e[1]) <= LONGEST]
+
+
 class LowRank(torch.nn.Module):
     def __init__(self, linear):
         super().__init__()
@@ -110,10 +138,8 @@ class LowRank(torch.nn.Module):
 
 class Learner:
     def __init__(self, gguf):
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+        from transformers import AutoModelForCausalLM, GgufConfig
 
-        gguf = pathlib.Path(gguf).resolve()
-        self.tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         self.model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
             gguf_file=gguf.name,
@@ -133,21 +159,8 @@ class Learner:
                         name = f"base_model.model.model.layers.{n}.{block}.{part}"
                         self.adapters[name] = getattr(module, part)
         self.parameters = [p for a in self.adapters.values() for p in (a.down, a.up)]
+        # Tokens of the English sides.
         self.used = torch.tensor([], dtype=torch.long)
-        self.names = list(names())
-
-    def tokens(self, bengali, english):
-        ids = lambda text: self.tokenizer(text, add_special_tokens=False).input_ids
-        bengali = normalised(bengali)
-        known = glossary(bengali, self.names)
-        # prompts/translate.bengali.jinja
-        prompt = f"Bengali: {bengali}\n" + (f"Names: {known}\n" if known else "") + "English:"
-        answer = ids(" " + plain(normalised(english))) + [self.tokenizer.eos_token_id]
-        return [self.tokenizer.bos_token_id] + ids(prompt), answer
-
-    def examples(self, pairs):
-        examples = [self.tokens(*pair) for pair in pairs]
-        return [e for e in examples if len(e[0]) + len(e[1]) <= LONGEST]
 
     def loss(self, batch):
         longest = max(len(prompt) + len(answer) for prompt, answer in batch)
@@ -206,9 +219,10 @@ def write(learner):
 def main():
     torch.manual_seed(1)
     random.seed(1)
-    learner = Learner(sys.argv[1])
+    gguf = pathlib.Path(sys.argv[1]).resolve()
+    learner, tokens = Learner(gguf), Tokens(gguf)
     learnt, held = pairs(sys.argv[2])
-    examples, unseen = learner.examples(learnt), learner.examples(held)
+    examples, unseen = tokens.examples(learnt), tokens.examples(held)
     words = {token for _, answer in examples + unseen for token in answer}
     learner.used = torch.tensor(sorted(words))
     made = batches(examples, 5)
