@@ -4,7 +4,12 @@
 
 mod common;
 
-use brief::engine::{Engine, tokenizer::Part};
+use brief::{
+    Language,
+    engine::{Engine, Prompts, Values, tokenizer::Part},
+    translate::{names, prepared},
+};
+use minijinja::context;
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
@@ -151,7 +156,7 @@ fn bengali_prompts_are_those_that_the_adapter_learnt_from() {
     }
     let Some(engine) = engine("gemma-3-270m-q4_k_m") else { return };
     let prompts = Prompts::load(None).unwrap();
-    for Recorded { text, ids } in read::<Vec<Recorded>>("bengali.json") {
+    for Recorded { text, ids } in fixture::<Vec<Recorded>>("bengali.json") {
         let text = prepared(&text);
         let values = Values::default();
         let names = names::glossary(&text, Language::Bengali);
