@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn every_option_can_be_configured_and_a_wrong_key_is_named() {
-        let text = "format = 'html'\nfrom = 'zh'\nmodel = 'm'\nadapter = 'a'\nbeams = 2\ndevice = 'cpu'\nthreads = 2\n\
+        let text = "format = 'html'\nfrom = 'zh'\nmodel = 'm'\nadapter = 'a'\nbeams = 2\n\
+                    device = 'cpu'\nthreads = 2\n\
                     offline = true\naccept-licence = true\nmodels-dir = '/m'\nprompts-dir = '/p'\n\
                     sentences = 5\n";
         let config = Config::parse(text, Path::new("c.toml")).unwrap();
