@@ -22,14 +22,12 @@ fn engine() -> Engine {
 }
 
 fn request(engine: &Engine, levels: &[&str]) -> Request {
-    let levels = levels.iter().map(|text| engine.tokenizer.encode(text).unwrap()).collect();
-    Request {
-        prompt: Prompt { levels },
-        after: None,
-        max_tokens: 24,
-        search: Search::GREEDY,
-        grammar: None,
-    }
+    asking(levels.iter().map(|text| engine.tokenizer.encode(text).unwrap()).collect(), None)
+}
+
+fn asking(levels: Vec<Vec<u32>>, after: Option<Arc<Prefix>>) -> Request {
+    let prompt = Prompt { levels };
+    Request { prompt, after, max_tokens: 24, search: Search::GREEDY, grammar: None }
 }
 
 /// Answers every finished sequence up to `turns` with a prompt that goes on from it.
@@ -62,13 +60,7 @@ impl Watch for Conversation {
         self.prompts.push(levels.clone());
         let first = self.stolen.get_or_insert_with(|| kv.clone()).clone();
         let after = Some(if self.reuse { kv } else { first });
-        Ok(Some(Request {
-            prompt: Prompt { levels },
-            after,
-            max_tokens: 24,
-            search: Search::GREEDY,
-            grammar: None,
-        }))
+        Ok(Some(asking(levels, after)))
     }
 }
 
@@ -86,14 +78,7 @@ fn a_continued_sequence_writes_what_its_whole_prompt_would() {
     let (outputs, prompts) = converse(true);
     assert_eq!(outputs.len(), 4);
     for (output, levels) in outputs.iter().zip(prompts) {
-        let whole = Prompt { levels: vec![levels.concat()] };
-        let request = Request {
-            prompt: whole,
-            after: None,
-            max_tokens: 24,
-            search: Search::GREEDY,
-            grammar: None,
-        };
+        let request = asking(vec![levels.concat()], None);
         let alone = engine().generate(vec![request], &mut |_: usize, _: usize| true).unwrap();
         assert_eq!(alone[0].tokens, output.tokens);
         assert!((alone[0].mean_logprob - output.mean_logprob).abs() < 1e-4);

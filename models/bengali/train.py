@@ -1,10 +1,10 @@
 """Fits an adapter that makes Gemma 3 270M translate Bengali news into English.
 
     pip install torch "transformers>=5.23" accelerate gguf safetensors
-    python models/bengali/train.py GGUF PAIRS.tsv [--try STEPS RATE]
+    python models/bengali/train.py GGUF PAIRS.tsv
 
 (Before it, `export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=20000000000`: with glibc's own settings
-every tensor's memory is mapped anew.)
+every tensor's memory is mapped anew. torch.compile wants a C++ compiler.)
 
 GGUF is the base model that the manifest names; PAIRS.tsv holds Bengali, English and source, tab-
 separated (README.md says which sources and under what licences); models/bengali/pairs.jsonl is
@@ -16,9 +16,7 @@ Writes adapter_model.safetensors and adapter_config.json beside this file, in PE
 """
 
 import collections
-import itertools
 import json
-import math
 import pathlib
 import random
 import re
@@ -31,15 +29,29 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
 HERE = pathlib.Path(__file__).parent
+sys.path.append(str(HERE.parent))
+
+import lora
+
 RANK, SCALE = 64, 2.0
 RATE, WARM, BATCH, LONGEST = 3e-4, 40, 16, 224
-# What share of each source's pairs is seen.
-MIXTURE = {"own": 1, "tico19": 0.25}
+# The pairs of each source that a part learns from, in random order; a cycle of parts has one warm-up
+# and one decay of the rate, over as many steps as stand beside it. As pairs.jsonl grew, so did these.
+CYCLES = [
+    (641, [{"own": (0, 9500), "tico19": (0, 756)}]),
+    (
+        1541,
+        [
+            {"own": (9500, 14000), "tico19": (756, 3025), "flores": (0, 997)},
+            {"own": (14000, 20300), "flores": (0, 400)},
+        ],
+    ),
+]
 # The fewest Bengali words that a pair has, where it isn't our own.
 FEWEST = 5
-# Pairs of pairs.jsonl that are learnt from; those behind them came later. Some are held back, for
-# the log.
-OWN, HELD = 9700, 200
+# Of the first 9,700 pairs of pairs.jsonl, which are taken in random order, some are held back, for
+# the log; those behind them came later.
+SHUFFLED, HELD = 9700, 200
 # Tokens beside those of the English sides that a step's softmax is taken over.
 OTHERS = 8192
 EVERY = 100
@@ -79,23 +91,22 @@ def glossary(bengali, known):
 
 
 def pairs(tsv):
-    """Pairs to learn from, and those held back."""
-    own = [json.loads(line) for line in itertools.islice(open(HERE / "pairs.jsonl"), OWN)]
-    random.Random(3).shuffle(own)
-    held = [(pair["bn"], pair["en"]) for pair in own[:HELD]]
+    """Pairs to learn from by source, and those held back."""
+    own = [json.loads(line) for line in open(HERE / "pairs.jsonl")]
+    own = [(pair["bn"], pair["en"]) for pair in own]
+    first = own[:SHUFFLED]
+    random.Random(3).shuffle(first)
     by_source = collections.defaultdict(list)
-    by_source["own"] = [(pair["bn"], pair["en"]) for pair in own[HELD:]]
     for line in open(tsv):
         bengali, english, source = line.rstrip("\n").split("\t")
         by_source[source.split("_")[0]].append((bengali, english))
     for source, all in by_source.items():
         words = lambda pair: (len(pair[0].split()), len(pair[1].split()))
         sound = lambda b, e: b >= FEWEST and 0.6 < e / b < 2.4
-        all[:] = [pair for pair in all if source == "own" or sound(*words(pair))]
+        all[:] = [pair for pair in all if sound(*words(pair))]
         random.Random(4).shuffle(all)
-        print(f"{source}: {len(all)} pairs", flush=True)
-    part = lambda source, share: by_source[source][: round(share * len(by_source[source]))]
-    return [pair for source, share in MIXTURE.items() for pair in part(source, share)], held
+    by_source["own"] = first[HELD:] + own[SHUFFLED:]
+    return by_source, first[:HELD]
 
 
 class Tokens:
@@ -121,51 +132,34 @@ class Tokens:
         return self.ids(" " + plain(normalised(english))) + [self.tokenizer.eos_token_id]
 
     def examples(self, pairs):
-        """Prompts and answers, but for those that are too long."""
-        examples = [(self.prompt(bengali), self.answer(english)) for bengali, english in pairs]
-        return [e for e in examples if len(e[0]) + len(e[1]) <= LONGEST]
+        """Prompts and answers."""
+        return [(self.prompt(bengali), self.answer(english)) for bengali, english in pairs]
 
 
-class LowRank(torch.nn.Module):
-    def __init__(self, linear):
-        super().__init__()
-        self.linear = linear
-        down = torch.randn(RANK, linear.in_features) / math.sqrt(linear.in_features)
-        self.down = torch.nn.Parameter(down)
-        self.up = torch.nn.Parameter(torch.zeros(linear.out_features, RANK))
+def fits(example):
+    prompt, answer = example
+    return len(prompt) + len(answer) <= LONGEST
 
+
+class Fused(lora.LowRank):
     def forward(self, x):
         # Scaled where it is thin, and added in the product: fewer passes over wide tensors.
-        thin = (x @ self.down.to(x.dtype).T).flatten(0, -2) * SCALE
+        thin = (x @ self.down.to(x.dtype).T).flatten(0, -2) * self.scale
         out = self.linear(x)
         return torch.addmm(out.flatten(0, -2), thin, self.up.to(x.dtype).T).view_as(out)
 
 
 class Learner:
-    def __init__(self, gguf):
-        from transformers import AutoModelForCausalLM, GgufConfig
-
-        self.model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-        )
+    def __init__(self, gguf, used):
+        self.model = lora.base(gguf)
         self.model.config.use_cache = False
-        self.model.requires_grad_(False)
         self.head = self.model.get_input_embeddings().weight
-        self.adapters = {}
-        for n, layer in enumerate(self.model.model.layers):
-            for block in ["self_attn", "mlp"]:
-                module = getattr(layer, block)
-                for part, linear in list(module.named_children()):
-                    if isinstance(linear, torch.nn.Linear):
-                        setattr(module, part, LowRank(linear))
-                        name = f"base_model.model.model.layers.{n}.{block}.{part}"
-                        self.adapters[name] = getattr(module, part)
+        self.adapters = lora.adapt(self.model.model.layers, 0, RANK, SCALE, Fused)
+        for layer in self.model.model.layers:
+            layer.compile(dynamic=True)
         self.parameters = [p for a in self.adapters.values() for p in (a.down, a.up)]
         # Tokens of the English sides.
-        self.used = torch.tensor([], dtype=torch.long)
+        self.used = torch.tensor(sorted(used))
 
     def loss(self, batch):
         longest = max(len(prompt) + len(answer) for prompt, answer in batch)
@@ -221,61 +215,68 @@ def write(learner):
     (HERE / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
+def course(examples):
+    """Each step's rate and batch; `examples` by source."""
+    first = 0
+    for last, parts in CYCLES:
+        made = []
+        for part in parts:
+            chosen = [e for source, (a, b) in part.items() for e in examples[source][a:b]]
+            made += batches([e for e in chosen if fits(e)], 5)
+        for step, batch in enumerate(made[: last - first], first):
+            warm = min(1, (step + 1 - first) / WARM)
+            yield RATE * warm * max(0.02, 1 - (step - first) / (last - first)), batch
+        first = last
+
+
 def main():
-    torch.manual_seed(1)
-    random.seed(1)
     gguf = pathlib.Path(sys.argv[1]).resolve()
-    learner, tokens = Learner(gguf), Tokens(gguf)
+    tokens = Tokens(gguf)
     learnt, held = pairs(sys.argv[2])
-    examples, unseen = tokens.examples(learnt), tokens.examples(held)
-    words = {token for _, answer in examples + unseen for token in answer}
-    learner.used = torch.tensor(sorted(words))
-    made = batches(examples, 5)
-    steps, rate = len(made), RATE
-    trial = "--try" in sys.argv
-    if trial:
-        steps, rate = int(sys.argv[-2]), float(sys.argv[-1])
-    lengths = sum(len(p) + len(a) for p, a in examples) / len(examples)
-    print(f"{len(examples)} pairs of {lengths:.0f} tokens, {len(words)} English tokens, {steps} steps")
-    optimiser = torch.optim.AdamW(learner.parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
-    checkpoint, first = pathlib.Path("checkpoint.pt"), 0
-    if checkpoint.exists() and not trial:
+    wanted = {source for _, parts in CYCLES for part in parts for source in part}
+    examples = {source: tokens.examples(learnt[source]) for source in wanted}
+    unseen = [e for e in tokens.examples(held) if fits(e)]
+    words = {token for all in [*examples.values(), unseen] for _, answer in all for token in answer}
+    torch.manual_seed(1)
+    learner = Learner(gguf, words)
+    optimiser = torch.optim.AdamW(learner.parameters, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    checkpoint, done = pathlib.Path("checkpoint.pt"), 0
+    if checkpoint.exists():
         kept = torch.load(checkpoint)
-        first = kept["step"]
+        done = kept["step"]
         optimiser.load_state_dict(kept["optimiser"])
         with torch.no_grad():
             for parameter, value in zip(learner.parameters, kept["parameters"]):
                 parameter.copy_(value)
-    log = open("trial.jsonl" if trial else "log.jsonl", "a")
+    log = open("log.jsonl", "a")
+    steps = list(enumerate(course(examples), 1))
+    print(f"{len(words)} English tokens, {len(steps)} steps, {done} of them done", flush=True)
     began, mean = time.time(), None
-    for step in range(first, steps):
-        torch.manual_seed(step)
-        loss = learner.loss(made[step])
+    for step, (rate, batch) in steps[done:]:
+        torch.manual_seed(step - 1)
+        loss = learner.loss(batch)
         loss.backward()
-        share = min(1, (step + 1) / min(WARM, steps / 4)) * max(0.02, 1 - step / steps)
         for group in optimiser.param_groups:
-            group["lr"] = rate * share
+            group["lr"] = rate
         torch.nn.utils.clip_grad_norm_(learner.parameters, 1.0)
         optimiser.step()
         optimiser.zero_grad()
         mean = loss.item() if mean is None else 0.95 * mean + 0.05 * loss.item()
-        if (step + 1) % 20 == 0 or step + 1 == steps:
-            record = {"step": step + 1, "rate": rate, "loss": round(mean, 4)}
+        last = step == len(steps)
+        if step % 20 == 0 or last:
+            record = {"step": step, "rate": round(rate, 7), "loss": round(mean, 4)}
             record["seconds"] = round(time.time() - began)
-            if (step + 1) % EVERY == 0 or step + 1 == steps:
-                with torch.no_grad():
-                    torch.manual_seed(0)
-                    losses = [learner.loss(unseen[i : i + BATCH]) for i in range(0, len(unseen), BATCH)]
-                record["held"] = round(sum(l.item() for l in losses) / len(losses), 4)
-                if not trial:
-                    kept = {"step": step + 1, "optimiser": optimiser.state_dict()}
-                    kept["parameters"] = [p.data for p in learner.parameters]
-                    torch.save(kept, checkpoint)
+            if step % EVERY == 0 or last:
+                torch.manual_seed(0)
+                parts = [unseen[i : i + BATCH] for i in range(0, len(unseen), BATCH)]
+                record["held"] = round(sum(learner.loss(p).item() for p in parts) / len(parts), 4)
+                kept = {"step": step, "optimiser": optimiser.state_dict()}
+                kept["parameters"] = [p.data for p in learner.parameters]
+                torch.save(kept, checkpoint)
             log.write(json.dumps(record) + "\n")
             log.flush()
             print(record, flush=True)
-    if not trial:
-        write(learner)
+    write(learner)
 
 
 if __name__ == "__main__":

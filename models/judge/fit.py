@@ -31,6 +31,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 ROOT = pathlib.Path(__file__).parents[2]
+sys.path.append(str(ROOT / "models"))
+
+import lora
+
 SHIPPED = ROOT / "models/judge/qwen2.5-coder-1.5b-instruct.safetensors"
 # Passages that are learnt from; those behind them came later.
 TRAINED = 1432
@@ -42,8 +46,6 @@ RATE, EPOCHS, BATCH = 4e-4, 2, 4
 FIRST = 280
 # Share of true claims that may be refused.
 REFUSED = 0.04
-ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
-MLP = ["gate_proj", "up_proj", "down_proj"]
 
 
 def passages():
@@ -70,44 +72,18 @@ def articles():
         yield evidence, [claim for claim, _ in claims], [kind for _, kind in claims]
 
 
-class LowRank(torch.nn.Module):
-    def __init__(self, linear):
-        super().__init__()
-        self.linear = linear
-        down = torch.randn(RANK, linear.in_features) / math.sqrt(linear.in_features)
-        self.down = torch.nn.Parameter(down)
-        self.up = torch.nn.Parameter(torch.zeros(linear.out_features, RANK))
-
-    def forward(self, x):
-        down, up = self.down.to(x.dtype), self.up.to(x.dtype)
-        return self.linear(x) + (x @ down.T @ up.T) * SCALE
-
-
 class Model:
     def __init__(self, gguf):
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+        from transformers import AutoTokenizer
 
         gguf = pathlib.Path(gguf).resolve()
         self.tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        whole = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-        )
-        whole.requires_grad_(False)
+        whole = lora.base(gguf)
         self.embedding = whole.model.embed_tokens
         self.rotary = whole.model.rotary_emb
         self.low = whole.model.layers[:FROM]
         self.high = whole.model.layers[FROM:LAYERS]
-        self.adapters = {}
-        for n, layer in enumerate(self.high):
-            for block, parts in [("self_attn", ATTENTION), ("mlp", MLP)]:
-                for part in parts:
-                    module = getattr(layer, block)
-                    setattr(module, part, LowRank(getattr(module, part)))
-                    name = f"base_model.model.model.layers.{FROM + n}.{block}.{part}"
-                    self.adapters[name] = getattr(module, part)
+        self.adapters = lora.adapt(self.high, FROM, RANK, SCALE)
         template = (ROOT / "prompts/entail.chatml.jinja").read_text()
         template = template.replace('{{ "\\n" }}\n', "\n")
         self.before, rest = template.split("{{ evidence }}")

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::DeviceChoice;
+use crate::engine::{DeviceChoice, Search};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -199,7 +199,7 @@ pub struct Running {
     pub adapter: Option<PathBuf>,
     /// Hypotheses to follow while translating; more is slower, and often better [default: the
     /// model's]
-    #[arg(long, value_name = "N", env = "BRIEF_BEAMS", value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, value_name = "N", env = "BRIEF_BEAMS", value_parser = clap::value_parser!(u8).range(1..=i64::from(Search::MOST_BEAMS)))]
     pub beams: Option<u8>,
     /// Where to compute: auto, cpu, cuda, cuda:N or metal [default: auto]
     #[arg(long, env = "BRIEF_DEVICE")]

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     batch::Destination,
+    engine::Search,
     error::{Error, Result},
     pipeline::{AdapterChoice, Settings},
     render::Format,
@@ -61,11 +62,7 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
         (None, None) => Default::default(),
     };
     let sentences = sentences.or(config.sentences).unwrap_or(3);
-    if !(1..=10).contains(&sentences) {
-        return Err(Error::Usage {
-            reason: format!("the configuration: sentences = {sentences} is not from 1 to 10"),
-        });
-    }
+    within("sentences", sentences, 10)?;
     let from = match running.from.or(config.from).unwrap_or(From::Auto) {
         From::Auto => None,
         From::Zh => Some("zh".to_owned()),
@@ -73,11 +70,7 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
         From::De => Some("de".to_owned()),
     };
     let beams = running.beams.or(config.beams);
-    if let Some(beams) = beams.filter(|beams| !(1..=16).contains(beams)) {
-        return Err(Error::Usage {
-            reason: format!("the configuration: beams = {beams} is not from 1 to 16"),
-        });
-    }
+    beams.map_or(Ok(()), |beams| within("beams", beams, Search::MOST_BEAMS))?;
     let model = running.model.or(config.model);
     let adapter = running.adapter.or(config.adapter).map(|adapter| match adapter.to_str() {
         Some("none") => AdapterChoice::None,
@@ -115,6 +108,16 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
             user_manifests: config::folder().map(|f| f.join("models")),
             prompts_dir: running.prompts_dir.or(config.prompts_dir),
         },
+    })
+}
+
+/// What clap has checked where it was typed.
+fn within(key: &str, value: u8, most: u8) -> Result<()> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        reason: format!("the configuration: {key} = {value} is not from 1 to {most}"),
     })
 }
 

@@ -15,6 +15,8 @@ pub struct Search {
 }
 
 impl Search {
+    /// The most beams that anything may ask for.
+    pub const MOST_BEAMS: u8 = 16;
     /// The likeliest token at each step.
     pub const GREEDY: Self = Self { beams: 1, length_penalty: 1.0 };
 }
@@ -60,24 +62,29 @@ struct Way {
     logprob: f64,
 }
 
-/// The best `count` candidates of each sort, ending and not: more of a beam can't be needed.
-pub(super) fn best(candidates: impl Iterator<Item = Candidate>, count: usize) -> Vec<Candidate> {
-    let mut kept: [Vec<Candidate>; 2] = [Vec::new(), Vec::new()];
-    for candidate in candidates {
-        let [going, ending] = &mut kept;
-        let sort = if candidate.ends { ending } else { going };
-        // Of equals the first stays ahead, so that ties depend on nothing but token ids.
-        let at = sort.partition_point(|other| other.logprob >= candidate.logprob);
-        if at < count {
-            sort.insert(at, candidate);
-            sort.truncate(count);
+/// The `count` likeliest tokens that are `wanted`, with their logits, the best first.
+pub(super) fn best(
+    tokens: impl Iterator<Item = (u32, f32)>,
+    count: usize,
+    wanted: impl Fn(u32) -> bool,
+) -> Vec<(u32, f32)> {
+    let mut kept: Vec<(u32, f32)> = Vec::with_capacity(count + 1);
+    let mut least = f32::NEG_INFINITY;
+    for (token, logit) in tokens {
+        // Hardly any comes so far.
+        if (logit > least || kept.len() < count) && wanted(token) {
+            // Of equals the first stays ahead, so that ties depend on nothing but token ids.
+            let at = kept.partition_point(|(_, other)| *other >= logit);
+            kept.insert(at, (token, logit));
+            kept.truncate(count);
+            least = kept.last().map_or(least, |(_, logit)| *logit);
         }
     }
-    kept.concat()
+    kept
 }
 
-/// Takes each running beam one token further. `candidates` has the [`best`] of each beam;
-/// `ended` keeps the best `search.beams` hypotheses. No beam is left when the search is over.
+/// Takes each running beam one token further. `candidates` has the likeliest of each beam, as many
+/// as there are beams of each sort, ending and not: more can't be needed. `ended` keeps the best `search.beams` hypotheses. No beam is left when the search is over.
 pub(super) fn advance(
     search: Search,
     max_tokens: usize,
@@ -170,11 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_each_sort_are_kept_and_the_first_of_equals_wins() {
-        let all = [(3, -2.0), (0, -9.0), (4, -1.0), (5, -2.0), (6, -3.0)];
-        let kept = best(all.into_iter().map(|(token, logprob)| candidate(token, logprob)), 2);
-        let tokens: Vec<u32> = kept.iter().map(|c| c.token).collect();
-        assert_eq!(tokens, [4, 3, 0]);
+    fn the_likeliest_that_are_wanted_are_kept_and_the_first_of_equals_wins() {
+        let tokens = [(3, -2.0), (7, -0.5), (4, -1.0), (5, -2.0), (6, -3.0)];
+        let kept = best(tokens.into_iter(), 2, |token| token != 7);
+        assert_eq!(kept, [(4, -1.0), (3, -2.0)]);
     }
 
     /// Beams over a language in which `next` tells the candidates after a text.
@@ -183,10 +189,7 @@ mod tests {
         let mut running = vec![Beam { kv, pending: vec![], written: vec![], logprob: 0.0 }];
         let mut ended = Vec::new();
         while !running.is_empty() {
-            let candidates: Vec<_> = running
-                .iter()
-                .map(|beam| best(next(&beam.written).into_iter(), search.beams))
-                .collect();
+            let candidates: Vec<_> = running.iter().map(|beam| next(&beam.written)).collect();
             advance(search, most, &mut running, &mut ended, &candidates);
         }
         ended.remove(0).written

@@ -8,13 +8,14 @@ use super::{
     Engine,
     arch::decoder::{Pass, Rows},
     beam::{self, Beam, Candidate, Ended, Search, repeats},
+    kernels::log_sum_exp,
     kv::{Prefix, SequenceKv},
     prompt::Prompt,
 };
 use crate::error::{Error, Result};
 
-/// Rows that decode together: sequences, or their beams. More would be faster on wide machines, but each holds its KV
-/// cache in memory.
+/// Rows that decode together: sequences, or their beams. More would be faster on wide machines, but
+/// each holds its KV cache in memory.
 const BATCH: usize = 24;
 /// Prompt tokens in one forward pass.
 const CHUNK: usize = 512;
@@ -120,6 +121,14 @@ struct Sequence {
     grammar: Option<Box<dyn Grammar>>,
 }
 
+/// What a pass says of the token that comes next in a row.
+struct Outlook {
+    /// Of each token that may be written.
+    logits: Vec<f32>,
+    /// The logarithm of the sum of their exponentials.
+    sum: f64,
+}
+
 impl Engine {
     /// The cached KV of a prompt's shared levels: `after` if that is what it holds, else computed
     /// where it isn't known from an earlier prompt.
@@ -196,8 +205,8 @@ impl Engine {
         })
     }
 
-    /// Generates every request; outputs come in the order of the requests, behind them
-    /// those of the requests that `watch` made of finished ones.
+    /// Generates every request; outputs come in the order of the requests, behind them those of the
+    /// requests that `watch` made of finished ones.
     ///
     /// # Errors
     /// candle's, the watcher's, or [`Error::Interrupted`].
@@ -269,9 +278,13 @@ impl Engine {
                 .extend(self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?);
             coming = rest;
         }
-        let mut logits = logits.into_iter();
+        let outlooks = logits.into_par_iter().map(|logits| {
+            let sum = log_sum_exp(&logits);
+            Outlook { logits, sum }
+        });
+        let mut outlooks = outlooks.collect::<Vec<_>>().into_iter();
         for sequence in running {
-            let own: Vec<Vec<f32>> = logits.by_ref().take(sequence.beams.len()).collect();
+            let own: Vec<Outlook> = outlooks.by_ref().take(sequence.beams.len()).collect();
             match own.as_slice() {
                 [own] if sequence.search.beams == 1 => self.choose(sequence, own),
                 own => self.branch(sequence, own),
@@ -281,7 +294,7 @@ impl Engine {
     }
 
     /// Picks the likeliest token that may come next, in a sequence of one beam.
-    fn choose(&self, sequence: &mut Sequence, logits: &[f32]) {
+    fn choose(&self, sequence: &mut Sequence, Outlook { logits, sum }: &Outlook) {
         let Some(mut beam) = sequence.beams.pop() else { return };
         let mut end = |beam: Beam, cut_off| {
             let Beam { kv, written, logprob, .. } = beam;
@@ -291,19 +304,20 @@ impl Engine {
         let best = match &next {
             Some(Next::Stop) => None,
             Some(Next::OneOf(ids)) => {
-                argmax(ids.iter().filter_map(|id| Some((*id, *logits.get(*id as usize)?))))
+                let place = |id| self.vocabulary.allowed().binary_search(id).ok();
+                argmax(ids.iter().filter_map(|id| Some((*id, *logits.get(place(id)?)?))))
             }
             Some(Next::TextExcept(banned)) => argmax(
-                self.text_logits(logits)
+                self.tokens(logits)
                     .filter(|(id, _)| self.vocabulary.is_text(*id) && !banned.contains(id)),
             ),
-            None => argmax(self.text_logits(logits)),
+            None => argmax(self.tokens(logits)),
         };
         let Some((token, logit)) = best else { return end(beam, false) };
         if next.is_none() && self.ends(&beam, token) {
             return end(beam, false);
         }
-        beam.logprob += f64::from(logit) - log_sum_exp(logits);
+        beam.logprob += f64::from(logit) - sum;
         beam.written.push(token);
         if let Some(grammar) = &mut sequence.grammar {
             grammar.accept(token);
@@ -319,29 +333,35 @@ impl Engine {
         }
     }
 
-    /// Takes the beams of a sequence one token further; `logits` has a row for each.
-    fn branch(&self, sequence: &mut Sequence, logits: &[Vec<f32>]) {
+    /// Takes the beams of a sequence one token further; `outlooks` has one for each.
+    fn branch(&self, sequence: &mut Sequence, outlooks: &[Outlook]) {
         let search = sequence.search;
         let candidates: Vec<Vec<Candidate>> = sequence
             .beams
             .par_iter()
-            .zip(logits)
-            .map(|(beam, logits)| {
-                let all = log_sum_exp(logits);
-                let allowed = self.text_logits(logits).map(|(token, logit)| Candidate {
-                    token,
-                    logprob: f64::from(logit) - all,
-                    ends: self.ends(beam, token),
+            .zip(outlooks)
+            .map(|(beam, Outlook { logits, sum })| {
+                let going = beam::best(self.tokens(logits), search.beams, |t| !self.ends(beam, t));
+                let closing = self.vocabulary.closing().iter().filter_map(|place| {
+                    Some((*self.vocabulary.allowed().get(*place)?, *logits.get(*place)?))
                 });
-                beam::best(allowed, search.beams)
+                let ending = beam::best(closing, search.beams, |t| self.ends(beam, t));
+                let candidate = |tokens: Vec<(u32, f32)>, ends| {
+                    tokens.into_iter().map(move |(token, logit)| {
+                        let logprob = f64::from(logit) - sum;
+                        Candidate { token, logprob, ends }
+                    })
+                };
+                candidate(going, false).chain(candidate(ending, true)).collect()
             })
             .collect();
         let Sequence { beams, ended, max_tokens, .. } = sequence;
         beam::advance(search, *max_tokens, beams, ended, &candidates);
     }
 
-    fn text_logits<'a>(&'a self, logits: &'a [f32]) -> impl Iterator<Item = (u32, f32)> + 'a {
-        (0u32..).zip(logits.iter().copied()).filter(|(id, _)| self.vocabulary.is_allowed(*id))
+    /// What may be written, with its logit.
+    fn tokens(&self, logits: &[f32]) -> impl Iterator<Item = (u32, f32)> {
+        self.vocabulary.allowed().iter().copied().zip(logits.iter().copied())
     }
 
     /// Whether the token would end the beam's text.
@@ -386,11 +406,6 @@ fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
         Some((_, highest)) if highest >= logit => best,
         _ => Some((id, logit)),
     })
-}
-
-fn log_sum_exp(logits: &[f32]) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    f64::from(logits.iter().map(|l| (l - max).exp()).sum::<f32>().ln() + max)
 }
 
 #[cfg(test)]

@@ -47,12 +47,18 @@ impl Prefix {
     }
 }
 
-/// One sequence's cache: a shared prefix and its own tail. A clone shares the prefix.
+/// Tokens in a page of a tail: what beams copy when they part is at most as much.
+const PAGE: usize = 16;
+
+/// One sequence's cache: a shared prefix and its own tail. A clone shares both, and copies no more
+/// than the page that it goes on writing.
 #[derive(Debug, Clone)]
 pub struct SequenceKv {
     prefix: Option<Arc<Prefix>>,
     prefix_tokens: usize,
-    tail: Vec<LayerKv>,
+    layers: usize,
+    /// Layers of up to [`PAGE`] tokens; all pages but the last are full.
+    tail: Vec<Arc<Vec<LayerKv>>>,
     tail_tokens: usize,
 }
 
@@ -63,7 +69,8 @@ impl SequenceKv {
         Self {
             prefix_tokens: prefix.as_ref().map_or(0, |p| p.len()),
             prefix,
-            tail: vec![LayerKv::default(); layers],
+            layers,
+            tail: Vec::new(),
             tail_tokens: 0,
         }
     }
@@ -87,8 +94,18 @@ impl SequenceKv {
 
     /// Appends one token's keys and values to `layer`.
     pub(super) fn push(&mut self, layer: usize, keys: &[f32], values: &[f32]) {
-        if let Some(kv) = self.tail.get_mut(layer) {
+        let full = PAGE * keys.len();
+        let is_full =
+            |page: &Arc<Vec<LayerKv>>| page.get(layer).is_some_and(|kv| kv.keys.len() >= full);
+        let at = self.tail.partition_point(is_full);
+        if at == self.tail.len() {
+            self.tail.push(Arc::new(vec![LayerKv::default(); self.layers]));
+        }
+        let Some(page) = self.tail.get_mut(at).map(Arc::make_mut) else { return };
+        if let Some(kv) = page.get_mut(layer) {
+            kv.keys.reserve_exact(full - kv.keys.len());
             kv.keys.extend_from_slice(keys);
+            kv.values.reserve_exact(full - kv.values.len());
             kv.values.extend_from_slice(values);
         }
     }
@@ -100,7 +117,8 @@ impl SequenceKv {
 
     /// The cache of `layer` as pieces in order of position.
     pub(super) fn pieces(&self, layer: usize) -> Vec<&LayerKv> {
-        let mut pieces: Vec<&LayerKv> = self.tail.get(layer).into_iter().collect();
+        let mut pieces: Vec<&LayerKv> =
+            self.tail.iter().rev().filter_map(|page| page.get(layer)).collect();
         let mut link = self.prefix.as_deref();
         while let Some(prefix) = link {
             pieces.extend(prefix.layers.get(layer));
@@ -112,6 +130,13 @@ impl SequenceKv {
 
     /// Turns the tail into a prefix that other sequences can share.
     pub(super) fn into_prefix(self, tokens: Vec<u32>) -> Prefix {
-        Prefix { parent: self.prefix, tokens, layers: self.tail }
+        let mut layers = vec![LayerKv::default(); self.layers];
+        for page in &self.tail {
+            for (whole, part) in layers.iter_mut().zip(page.iter()) {
+                whole.keys.extend_from_slice(&part.keys);
+                whole.values.extend_from_slice(&part.values);
+            }
+        }
+        Prefix { parent: self.prefix, tokens, layers }
     }
 }

@@ -18,10 +18,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-pub use arch::{
-    adapter::{Adapter, PeftConfig},
-    decoder::Pass,
-};
+pub use arch::{adapter::Adapter, decoder::Pass};
 pub use beam::Search;
 pub use device::DeviceChoice;
 pub use generate::{Grammar, Next, Output, Request, Watch};
@@ -31,9 +28,10 @@ pub use tokenizer::Tokenizer;
 
 use self::{
     arch::{
+        adapter::PeftConfig,
         config::Config,
         decoder::Decoder,
-        weights::{GgufWeights, HubWeights},
+        weights::{GgufWeights, HubWeights, Weights},
     },
     vocabulary::Vocabulary,
 };
@@ -71,22 +69,25 @@ impl Engine {
             hint: "`brief models verify` checks the file, `brief models pull` fetches it again"
                 .to_owned(),
         };
-        let unloadable = |e| fail(format!("cannot be loaded: {e}"));
-        let (tokenizer, decoder) = if path.is_dir() {
+        let load = |config, weights: &mut dyn Weights, tokenizer: Tokenizer| {
+            let vocabulary = Vocabulary::english(&tokenizer);
+            let decoder = Decoder::load(config, weights, vocabulary.allowed(), device)
+                .map_err(|e| fail(format!("cannot be loaded: {e}")))?;
+            Ok(Self { tokenizer, vocabulary, decoder, prefixes: Vec::new() })
+        };
+        if path.is_dir() {
             let json = hub_folder::config(path).map_err(fail)?;
             let config = Config::from_hub(&json).map_err(fail)?;
             let tokenizer = Tokenizer::from_hub(path).map_err(fail)?;
             let mut weights = HubWeights::open(path, &config.architecture).map_err(fail)?;
-            (tokenizer, Decoder::load(config, &mut weights, device).map_err(unloadable)?)
+            load(config, &mut weights, tokenizer)
         } else {
             let (content, mut file) = gguf::open(path).map_err(fail)?;
             let config = Config::from_gguf(&content).map_err(fail)?;
             let tokenizer = Tokenizer::from_gguf(&content).map_err(fail)?;
             let mut weights = GgufWeights { content: &content, file: &mut file };
-            (tokenizer, Decoder::load(config, &mut weights, device).map_err(unloadable)?)
-        };
-        let vocabulary = Vocabulary::english(&tokenizer);
-        Ok(Self { tokenizer, vocabulary, decoder, prefixes: Vec::new() })
+            load(config, &mut weights, tokenizer)
+        }
     }
 
     /// The model's shape.

@@ -16,13 +16,15 @@ enum Use {
 /// that no name is left standing in Chinese or Bengali; nor can control tokens.
 pub struct Vocabulary {
     uses: Vec<Use>,
+    allowed: Vec<u32>,
+    closing: Vec<usize>,
 }
 
 impl Vocabulary {
     /// Sorts a tokenizer's vocabulary.
     #[must_use]
     pub fn english(tokenizer: &Tokenizer) -> Self {
-        let uses = (0..tokenizer.vocab_size() as u32)
+        let uses: Vec<Use> = (0..tokenizer.vocab_size() as u32)
             .map(|id| {
                 if tokenizer.is_end(id) {
                     return Use::End;
@@ -37,7 +39,26 @@ impl Vocabulary {
                 }
             })
             .collect();
-        Self { uses }
+        let allowed: Vec<(u32, Use)> =
+            (0u32..).zip(uses.iter().copied()).filter(|(_, u)| *u != Use::Never).collect();
+        let closing = allowed.iter().enumerate().filter(|(_, (_, u))| *u != Use::Text);
+        Self {
+            closing: closing.map(|(place, _)| place).collect(),
+            allowed: allowed.into_iter().map(|(id, _)| id).collect(),
+            uses,
+        }
+    }
+
+    /// The tokens that may be written at all, in order.
+    #[must_use]
+    pub fn allowed(&self) -> &[u32] {
+        &self.allowed
+    }
+
+    /// Where in [`Vocabulary::allowed`] those stand that end a turn or a line.
+    #[must_use]
+    pub fn closing(&self) -> &[usize] {
+        &self.closing
     }
 
     /// Whether the token is text without a line break.
@@ -50,12 +71,6 @@ impl Vocabulary {
     #[must_use]
     pub fn is_break(&self, id: u32) -> bool {
         self.uses.get(id as usize) == Some(&Use::Break)
-    }
-
-    /// Whether the token may be written at all.
-    #[must_use]
-    pub fn is_allowed(&self, id: u32) -> bool {
-        self.uses.get(id as usize).is_some_and(|u| *u != Use::Never)
     }
 }
 

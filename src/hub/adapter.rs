@@ -8,11 +8,15 @@ use crate::{
     error::{Error, Result},
 };
 
-const CONFIG: &str = "adapter_config.json";
+pub(super) const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// Those that manifests name, compiled in: name, configuration, weights.
-const BUILT_IN: [(&str, &str, &[u8]); 0] = [];
+const BUILT_IN: [(&str, &str, &[u8]); 1] = [(
+    "bengali",
+    include_str!("../../models/bengali/adapter_config.json"),
+    include_bytes!("../../models/bengali/adapter_model.safetensors"),
+)];
 
 /// An adapter, read but not loaded.
 #[derive(Debug, Clone)]

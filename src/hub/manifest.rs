@@ -228,9 +228,10 @@ impl Manifest {
                 return Err(format!("the adapter is for `{other}`, which isn't in [languages]"));
             }
         }
+        let most = Search::MOST_BEAMS;
         let searches = [self.search, self.adapter.as_ref().and_then(|a| a.search)];
-        if searches.into_iter().flatten().any(|s| !(1..=16).contains(&s.beams)) {
-            return Err("a search has 1 to 16 beams".into());
+        if searches.into_iter().flatten().any(|s| !(1..=most.into()).contains(&s.beams)) {
+            return Err(format!("a search has 1 to {most} beams"));
         }
         if self.weights().is_none() {
             return Err("it names no file of weights".into());

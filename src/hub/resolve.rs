@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::Value;
 
+use super::adapter;
 use super::catalogue::Catalogue;
 use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
@@ -144,7 +145,7 @@ fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
             ));
         }
     }
-    if folder.join("adapter_config.json").exists() && !folder.join("config.json").exists() {
+    if folder.join(adapter::CONFIG).exists() && !folder.join("config.json").exists() {
         return Err(refused(
             folder,
             "it is an adapter, not a model".into(),

@@ -3,7 +3,7 @@
 use candle_core::quantized::gguf_file::Content;
 use serde_json::Value;
 
-use super::super::gguf;
+use super::super::{gguf, kernels::Activation};
 
 /// The architectures that load, by GGUF's `general.architecture`.
 pub const SUPPORTED: [&str; 4] = ["qwen2", "qwen3", "llama", "gemma3"];
@@ -15,12 +15,6 @@ pub(super) enum Rope {
     Halves,
     /// `(2i, 2i + 1)`.
     Neighbours,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Activation {
-    Silu,
-    GeluTanh,
 }
 
 /// What the file says of its shape.

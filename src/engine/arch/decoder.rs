@@ -5,49 +5,21 @@
 //! belong together. Layer definitions follow llama.cpp's `llm_build_{qwen2,qwen3,llama,gemma3}`
 //! (src/models), the reference that `tests/reference` compares with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use candle_core::{
-    DType, Device, Module, Result, Tensor,
-    quantized::{GgmlDType, QMatMul},
-};
+use candle_core::{DType, Device, Result, Tensor, quantized::QMatMul};
 use rayon::prelude::*;
 
 use super::{
     super::{
-        kernels::{Attention, attend},
+        kernels::{Activation, Attention, activate_gate, attend},
         kv::SequenceKv,
     },
     adapter::{Adapter, LowRank, Part},
-    config::{Activation, Config, Rope},
+    config::{Config, Rope},
+    linear::{Input, Linear, Weight},
     weights::{Matrix, Weights},
 };
-
-struct Linear {
-    weight: QMatMul,
-    bias: Option<Tensor>,
-}
-
-impl Linear {
-    fn forward(&self, rows: &Tensor, adapted: Option<&LowRank>) -> Result<Tensor> {
-        let mut out = self.weight.forward(rows)?;
-        if let Some(low_rank) = adapted {
-            out = (out + low_rank.forward(rows)?)?;
-        }
-        match &self.bias {
-            Some(bias) => out.broadcast_add(bias),
-            None => Ok(out),
-        }
-    }
-
-    /// `[out, in]`
-    fn shape(&self) -> Result<(usize, usize)> {
-        match &self.weight {
-            QMatMul::QTensor(weight) => weight.shape().dims2(),
-            QMatMul::Tensor(weight) | QMatMul::TensorF16(weight) => weight.dims2(),
-        }
-    }
-}
 
 /// How far a pass goes, and with what.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +65,10 @@ pub struct Decoder {
     embedding: QMatMul,
     layers: Vec<Layer>,
     output_norm: Norm,
-    head: QMatMul,
+    /// The output projection, `[vocab, hidden]`.
+    output: Matrix,
+    /// What of it is computed: a row for each token that may be written.
+    head: Weight,
     /// What is added in every pass that doesn't say otherwise.
     resident: Option<Adapter>,
 }
@@ -113,25 +88,6 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn matrix(&mut self, name: &str) -> Result<QMatMul> {
-        let tensor = match self.weights.matrix(name, self.device)? {
-            Matrix::Full(tensor) => return Ok(QMatMul::Tensor(tensor)),
-            Matrix::Quantised(tensor) => tensor,
-        };
-        let columns = tensor.shape().dims2()?.1;
-        // candle's fast x86 kernels take these formats at these widths only; its other path is
-        // scalar unless compiled for the machine, and f32 through `gemm` is several times faster.
-        let fast = !cfg!(target_arch = "x86_64")
-            || !self.device.is_cpu()
-            || (columns.is_multiple_of(256)
-                && matches!(tensor.dtype(), GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0));
-        if fast {
-            QMatMul::from_arc(Arc::new(tensor))
-        } else {
-            Ok(QMatMul::Tensor(tensor.dequantize(self.device)?))
-        }
-    }
-
     fn norm(&mut self, name: &str) -> Result<Norm> {
         Ok(Norm { weight: self.weights.vector(name, self.device)?, eps: self.eps })
     }
@@ -141,9 +97,10 @@ impl Loader<'_> {
     }
 
     fn linear(&mut self, name: &str) -> Result<Linear> {
+        let matrix = self.weights.matrix(&format!("{name}.weight"), self.device)?;
         let bias = format!("{name}.bias");
         Ok(Linear {
-            weight: self.matrix(&format!("{name}.weight"))?,
+            weight: Weight::new(&matrix, self.device)?,
             bias: if self.weights.has(&bias) {
                 Some(self.weights.vector(&bias, self.device)?)
             } else {
@@ -154,11 +111,17 @@ impl Loader<'_> {
 }
 
 impl Decoder {
-    /// Loads the weights onto `device`.
+    /// Loads the weights onto `device`. [`Decoder::forward`] will tell the logits of the tokens
+    /// `written`; those that the model doesn't have may stand at their end.
     ///
     /// # Errors
     /// A tensor is missing, of another shape, or can't be read.
-    pub fn load(config: Config, weights: &mut dyn Weights, device: &Device) -> Result<Self> {
+    pub fn load(
+        config: Config,
+        weights: &mut dyn Weights,
+        written: &[u32],
+        device: &Device,
+    ) -> Result<Self> {
         let mut loader = Loader { weights, device, eps: config.eps };
         let layers = (0..config.layers)
             .map(|i| {
@@ -181,26 +144,34 @@ impl Decoder {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let embedding = loader.matrix("token_embd.weight")?;
-        let head = if loader.weights.has("output.weight") {
-            loader.matrix("output.weight")?
+        let embedding = loader.weights.matrix("token_embd.weight", device)?;
+        let output = if loader.weights.has("output.weight") {
+            loader.weights.matrix("output.weight", device)?
         } else {
             embedding.clone()
         };
+        let vocabulary = output.shape()?.0;
+        let known = written.partition_point(|token| (*token as usize) < vocabulary);
+        let head = Weight::new(&output.rows(written.get(..known).unwrap_or(written))?, device)?;
+        // Rows are looked up, never multiplied: they stay as they are.
+        let embedding = match embedding {
+            Matrix::Quantised(tensor) => QMatMul::from_arc(tensor)?,
+            Matrix::Full(tensor) => QMatMul::Tensor(tensor),
+        };
         let output_norm = loader.norm("output_norm.weight")?;
         let device = device.clone();
-        Ok(Self { config, device, embedding, layers, output_norm, head, resident: None })
+        Ok(Self { config, device, embedding, layers, output_norm, output, head, resident: None })
     }
 
     /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits
-    /// `[batch, vocab]` of each sequence's last row, as one row-major vector a sequence.
+    /// `[batch, written]` of each sequence's last row, as one row-major vector a sequence.
     ///
     /// # Errors
     /// candle's.
     pub fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<Vec<f32>>> {
         let rows = self.last_rows(batch, self.whole())?;
         let rows = self.output_norm.forward(&rows)?;
-        self.head.forward(&rows)?.to_dtype(DType::F32)?.to_vec2()
+        self.head.forward(&Input::new(rows))?.to_dtype(DType::F32)?.to_vec2()
     }
 
     /// Runs `batch` through the layers of `pass`, and returns the residual stream behind them at
@@ -263,14 +234,15 @@ impl Decoder {
         self.hidden(batch, self.whole()).map(|_| ())
     }
 
-    /// Logits of every row of one sequence, for tests against the reference.
+    /// Logits `[tokens, vocab]` of every row of one sequence, for tests against the reference.
     ///
     /// # Errors
     /// candle's.
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.layers);
         let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }], self.whole())?;
-        self.head.forward(&self.output_norm.forward(&rows)?)?.to_vec2()
+        let head = Weight::new(&self.output, &self.device)?;
+        head.forward(&Input::new(self.output_norm.forward(&rows)?))?.to_vec2()
     }
 
     /// The residual stream behind the layers of `pass`: `[rows, hidden]`.
@@ -284,21 +256,18 @@ impl Decoder {
         for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
             let with = |part| pass.adapter.and_then(|a| a.part(index, part));
             let residual = &x;
-            let normed = layer.attention_norm.forward(&x)?;
-            let attended = self.attention(index, layer, &normed, batch, &with)?;
+            let normed = Input::new(layer.attention_norm.forward(&x)?);
+            let attended = Input::new(self.attention(index, layer, &normed, batch, &with)?);
             let mut attended = layer.output.forward(&attended, with(Part::Output))?;
             if let Some(norm) = &layer.post_attention_norm {
                 attended = norm.forward(&attended)?;
             }
             let x1 = (residual + attended)?;
-            let normed = layer.ffn_norm.forward(&x1)?;
+            let normed = Input::new(layer.ffn_norm.forward(&x1)?);
             let gate = layer.gate.forward(&normed, with(Part::Gate))?;
-            let gate = match self.config.activation {
-                Activation::Silu => gate.silu()?,
-                Activation::GeluTanh => gate.gelu()?,
-            };
             let up = layer.up.forward(&normed, with(Part::Up))?;
-            let mut fed = layer.down.forward(&(gate * up)?, with(Part::Down))?;
+            let gated = Input::new(self.gated(&gate, &up)?);
+            let mut fed = layer.down.forward(&gated, with(Part::Down))?;
             if let Some(norm) = &layer.post_ffn_norm {
                 fed = norm.forward(&fed)?;
             }
@@ -310,12 +279,31 @@ impl Decoder {
         Ok(x)
     }
 
+    /// The gate, opened, times what it lets through: `[rows, ffn]`.
+    fn gated(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+        /// Numbers that one thread takes at a time.
+        const PART: usize = 1 << 14;
+        let activation = self.config.activation;
+        if !self.device.is_cpu() {
+            let gate = match activation {
+                Activation::Silu => gate.silu()?,
+                Activation::GeluTanh => gate.gelu()?,
+            };
+            return gate * up;
+        }
+        let mut gated: Vec<f32> = gate.flatten_all()?.to_vec1()?;
+        let up: Vec<f32> = up.flatten_all()?.to_vec1()?;
+        let parts = gated.par_chunks_mut(PART).zip(up.par_chunks(PART));
+        parts.for_each(|(gate, up)| activate_gate(activation, gate, up));
+        Tensor::from_vec(gated, gate.shape(), &self.device)
+    }
+
     /// Attention of one layer over all rows, computed on the host: `[rows, heads * head_size]`.
     fn attention<'a>(
         &self,
         index: usize,
         layer: &Layer,
-        normed: &Tensor,
+        normed: &Input,
         batch: &mut [Rows<'_>],
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Tensor> {

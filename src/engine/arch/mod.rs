@@ -4,4 +4,5 @@ pub mod adapter;
 pub mod config;
 pub mod decoder;
 pub mod encoder;
+mod linear;
 pub mod weights;

@@ -6,20 +6,63 @@ use std::{
     collections::HashMap,
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use candle_core::{
     DType, Device, Result, Tensor, bail,
-    quantized::{GgmlDType, QTensor, gguf_file::Content},
+    quantized::{GgmlDType, QStorage, QTensor, gguf_file::Content},
     safetensors::BufferedSafetensors,
 };
 
 /// A linear layer's weight, `[out, in]`.
+#[derive(Clone)]
 pub enum Matrix {
     /// In blocks.
-    Quantised(QTensor),
+    Quantised(Arc<QTensor>),
     /// As f32.
     Full(Tensor),
+}
+
+impl Matrix {
+    /// `[out, in]`
+    ///
+    /// # Errors
+    /// It isn't a matrix.
+    pub fn shape(&self) -> Result<(usize, usize)> {
+        match self {
+            Self::Quantised(tensor) => tensor.shape().dims2(),
+            Self::Full(tensor) => tensor.dims2(),
+        }
+    }
+
+    /// Some of its rows, in the order of `ids`.
+    ///
+    /// # Errors
+    /// candle's, or an id isn't a row's.
+    pub fn rows(&self, ids: &[u32]) -> Result<Self> {
+        let tensor = match self {
+            Self::Full(tensor) => {
+                let ids = Tensor::new(ids, tensor.device())?;
+                return tensor.index_select(&ids, 0).map(Self::Full);
+            }
+            Self::Quantised(tensor) => tensor,
+        };
+        let (rows, columns) = self.shape()?;
+        let data = tensor.data()?;
+        // A block lies within a row.
+        let width = data.len() / rows.max(1);
+        let mut taken = Vec::with_capacity(ids.len() * width);
+        for &id in ids {
+            let from = id as usize * width;
+            match data.get(from..from + width) {
+                Some(row) => taken.extend_from_slice(row),
+                None => bail!("there is no row {id} in a matrix of {rows}"),
+            }
+        }
+        let storage = QStorage::from_data(taken.into(), &tensor.device(), tensor.dtype())?;
+        Ok(Self::Quantised(Arc::new(QTensor::new(storage, (ids.len(), columns))?)))
+    }
 }
 
 /// Where a decoder's tensors come from.
@@ -52,7 +95,8 @@ impl Weights for GgufWeights<'_> {
     }
 
     fn matrix(&mut self, name: &str, device: &Device) -> Result<Matrix> {
-        self.content.tensor(self.file, name, device).map(Matrix::Quantised)
+        let tensor = self.content.tensor(self.file, name, device)?;
+        Ok(Matrix::Quantised(Arc::new(tensor)))
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {
@@ -169,7 +213,8 @@ impl Weights for HubWeights {
     fn matrix(&mut self, name: &str, device: &Device) -> Result<Matrix> {
         let tensor = self.load(name)?;
         if tensor.dims2()?.1.is_multiple_of(256) {
-            QTensor::quantize_onto(&tensor, GgmlDType::Q8_0, device).map(Matrix::Quantised)
+            let tensor = QTensor::quantize_onto(&tensor, GgmlDType::Q8_0, device)?;
+            Ok(Matrix::Quantised(Arc::new(tensor)))
         } else {
             tensor.to_device(device).map(Matrix::Full)
         }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing)] // inner loops; the bounds are asserted at the top
 
-use super::super::kv::LayerKv;
+use super::{super::kv::LayerKv, elementwise::exp, multiversion};
 
 /// What every query of a call shares.
 #[derive(Debug, Clone, Copy)]
@@ -17,58 +17,6 @@ pub struct Attention {
     pub scale: f32,
     /// How many positions a query sees, itself included; `usize::MAX` for all.
     pub window: usize,
-}
-
-/// Attends `queries` (each of `head_size` floats at `positions[i]`) over the cached `pieces`, and
-/// writes one row of `head_size` floats a query into `out`. A query sees positions `0..=its own`,
-/// as far back as the window reaches. Results don't depend on how queries are grouped in calls.
-pub fn attend(
-    a: Attention,
-    pieces: &[&LayerKv],
-    queries: &[f32],
-    positions: &[usize],
-    out: &mut [f32],
-) {
-    assert_eq!(queries.len(), positions.len() * a.head_size);
-    assert_eq!(out.len(), queries.len());
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has AVX-512F, asked in the line above.
-            #[allow(unsafe_code)]
-            return unsafe { attend_avx512(a, pieces, queries, positions, out) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has AVX2 and FMA, asked in the line above.
-            #[allow(unsafe_code)]
-            return unsafe { attend_avx2(a, pieces, queries, positions, out) };
-        }
-    }
-    attend_generic(a, pieces, queries, positions, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn attend_avx512(
-    a: Attention,
-    pieces: &[&LayerKv],
-    queries: &[f32],
-    positions: &[usize],
-    out: &mut [f32],
-) {
-    attend_generic(a, pieces, queries, positions, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn attend_avx2(
-    a: Attention,
-    pieces: &[&LayerKv],
-    queries: &[f32],
-    positions: &[usize],
-    out: &mut [f32],
-) {
-    attend_generic(a, pieces, queries, positions, out);
 }
 
 /// Lanes that a dot product sums apart: floating-point addition isn't associative, so the compiler
@@ -92,74 +40,82 @@ fn dot(x: &[f32], y: &[f32]) -> f32 {
     sum
 }
 
-#[inline(always)]
-fn attend_generic(
-    a: Attention,
-    pieces: &[&LayerKv],
-    queries: &[f32],
-    positions: &[usize],
-    out: &mut [f32],
-) {
-    let Attention { head_size, kv_heads, kv_head, scale, window } = a;
-    let stride = kv_heads * head_size;
-    let from = kv_head * head_size;
-    let Some(last) = positions.iter().copied().max() else { return };
-    let seen = last + 1;
-    let first_of = |position: usize| (position + 1).saturating_sub(window);
-    let first = positions.iter().map(|p| first_of(*p)).min().unwrap_or(0);
-    let width = seen - first;
-    let mut scores = vec![0f32; positions.len() * width];
+multiversion! {
+    /// Attends `queries` (each of `head_size` floats at `positions[i]`) over the cached `pieces`, and
+    /// writes one row of `head_size` floats a query into `out`. A query sees positions `0..=its own`,
+    /// as far back as the window reaches. Results don't depend on how queries are grouped in calls.
+    pub fn attend(
+        a: Attention,
+        pieces: &[&LayerKv],
+        queries: &[f32],
+        positions: &[usize],
+        out: &mut [f32],
+    ) {
+        assert_eq!(queries.len(), positions.len() * a.head_size);
+        assert_eq!(out.len(), queries.len());
+        let Attention { head_size, kv_heads, kv_head, scale, window } = a;
+        let stride = kv_heads * head_size;
+        let from = kv_head * head_size;
+        let Some(last) = positions.iter().copied().max() else { return };
+        let seen = last + 1;
+        let first_of = |position: usize| (position + 1).saturating_sub(window);
+        let first = positions.iter().map(|p| first_of(*p)).min().unwrap_or(0);
+        let width = seen - first;
+        let mut scores = vec![0f32; positions.len() * width];
 
-    // Every cached row is read once for all queries of the call.
-    let mut key_position = 0;
-    for piece in pieces {
-        let rows = piece.keys.len() / stride;
-        for row in 0..rows {
-            let p = key_position + row;
-            if p >= first && p < seen {
-                let key = &piece.keys[row * stride + from..][..head_size];
-                for (q, query) in queries.chunks_exact(head_size).enumerate() {
-                    scores[q * width + p - first] = dot(query, key) * scale;
+        // Every cached row is read once for all queries of the call.
+        let mut key_position = 0;
+        for piece in pieces {
+            let rows = piece.keys.len() / stride;
+            for row in 0..rows {
+                let p = key_position + row;
+                if p >= first && p < seen {
+                    let key = &piece.keys[row * stride + from..][..head_size];
+                    for (q, query) in queries.chunks_exact(head_size).enumerate() {
+                        scores[q * width + p - first] = dot(query, key) * scale;
+                    }
                 }
             }
+            key_position += rows;
         }
-        key_position += rows;
-    }
-    for (q, position) in positions.iter().enumerate() {
-        let scores = &mut scores[q * width..][..width];
-        let (begin, end) = (first_of(*position) - first, position + 1 - first);
-        scores[..begin].fill(0.0);
-        scores[end..].fill(0.0);
-        let visible = &mut scores[begin..end];
-        let max = visible.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut sum = 0f32;
-        for s in visible.iter_mut() {
-            *s = (*s - max).exp();
-            sum += *s;
+        for (q, position) in positions.iter().enumerate() {
+            let scores = &mut scores[q * width..][..width];
+            let (begin, end) = (first_of(*position) - first, position + 1 - first);
+            scores[..begin].fill(0.0);
+            scores[end..].fill(0.0);
+            let visible = &mut scores[begin..end];
+            let max = visible.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut sum = 0f32;
+            for s in visible.iter_mut() {
+                *s = exp(*s - max);
+            }
+            for s in visible.iter() {
+                sum += *s;
+            }
+            for s in visible.iter_mut() {
+                *s /= sum;
+            }
         }
-        for s in visible.iter_mut() {
-            *s /= sum;
-        }
-    }
-    out.fill(0.0);
-    let mut value_position = 0;
-    for piece in pieces {
-        let rows = piece.values.len() / stride;
-        for row in 0..rows {
-            let p = value_position + row;
-            if p >= first && p < seen {
-                let value = &piece.values[row * stride + from..][..head_size];
-                for (q, out) in out.chunks_exact_mut(head_size).enumerate() {
-                    let weight = scores[q * width + p - first];
-                    if weight != 0.0 {
-                        for (o, v) in out.iter_mut().zip(value) {
-                            *o += weight * v;
+        out.fill(0.0);
+        let mut value_position = 0;
+        for piece in pieces {
+            let rows = piece.values.len() / stride;
+            for row in 0..rows {
+                let p = value_position + row;
+                if p >= first && p < seen {
+                    let value = &piece.values[row * stride + from..][..head_size];
+                    for (q, out) in out.chunks_exact_mut(head_size).enumerate() {
+                        let weight = scores[q * width + p - first];
+                        if weight != 0.0 {
+                            for (o, v) in out.iter_mut().zip(value) {
+                                *o += weight * v;
+                            }
                         }
                     }
                 }
             }
+            value_position += rows;
         }
-        value_position += rows;
     }
 }
 

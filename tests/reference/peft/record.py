@@ -7,7 +7,8 @@ Writes, for each model: config.json and model.safetensors (the base), adapter_co
 adapter_model.safetensors (PEFT's `save_pretrained`), and expected.json: logits behind each prompt, and
 what greedy and beam search write, with the adapter and without. Prompts run as one batch, padded on
 the left. Tokens are bytes and three control tokens, as in tests/common/tiny.rs; those that English
-output can't hold are suppressed, and line breaks end a text, as in src/engine/vocabulary.rs.
+output can't hold are suppressed, what is left is normalised, and line breaks end a text, as in
+src/engine/vocabulary.rs.
 """
 
 import json
@@ -78,6 +79,7 @@ def recorded(model):
             eos_token_id=ENDS,
             pad_token_id=0,
             suppress_tokens=[t for t in range(VOCABULARY) if t not in ALLOWED],
+            renormalize_logits=True,
         )
         rows = []
         for row in out[:, inputs["input_ids"].shape[1] :].tolist():
