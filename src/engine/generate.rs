@@ -76,6 +76,8 @@ pub struct Output {
     pub cut_off: bool,
     /// Mean natural logarithm of the written tokens' probabilities.
     pub mean_logprob: f32,
+    /// What else the search found, the best first.
+    pub others: Vec<Output>,
 }
 
 /// Hears how generation goes, and may continue what has finished.
@@ -372,21 +374,28 @@ impl Engine {
 
     /// A complete sequence's output, and its cache for a prompt that continues it.
     fn finish(&self, sequence: Sequence) -> (Output, Arc<Prefix>) {
-        let best = sequence.ended.into_iter().next();
-        let Some(Ended { kv, written, logprob, cut_off, .. }) = best else {
+        let mut ended = sequence.ended.into_iter();
+        let Some(best) = ended.next() else {
             return (Output::default(), Arc::new(SequenceKv::new(None, 0).into_prefix(Vec::new())));
         };
+        let mut tokens = sequence.own;
+        tokens.extend(&best.written);
+        // The last token is computed only where another was asked for.
+        tokens.truncate(best.kv.tail_len());
+        let (mut output, kv) = self.output(best);
+        output.others = ended.map(|other| self.output(other).0).collect();
+        (output, Arc::new(kv.into_prefix(tokens)))
+    }
+
+    fn output(&self, Ended { kv, written, logprob, cut_off, .. }: Ended) -> (Output, SequenceKv) {
         let output = Output {
             text: self.tokenizer.decode(&written).trim().to_owned(),
             cut_off,
             mean_logprob: (logprob / written.len().max(1) as f64) as f32,
             tokens: written,
+            others: Vec::new(),
         };
-        let mut tokens = sequence.own;
-        tokens.extend(&output.tokens);
-        // The last token is computed only where another was asked for.
-        tokens.truncate(kv.tail_len());
-        (output, Arc::new(kv.into_prefix(tokens)))
+        (output, kv)
     }
 }
 

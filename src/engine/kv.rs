@@ -140,3 +140,41 @@ impl SequenceKv {
         Prefix { parent: self.prefix, tokens, layers }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    fn push(kv: &mut SequenceKv, value: f32) {
+        for layer in 0..2 {
+            kv.push(layer, &[value, layer as f32], &[-value, 0.0]);
+        }
+        kv.advance(1);
+    }
+
+    fn keys(kv: &SequenceKv, layer: usize) -> Vec<f32> {
+        kv.pieces(layer).iter().flat_map(|piece| piece.keys.chunks(2).map(|key| key[0])).collect()
+    }
+
+    #[test]
+    fn what_parted_goes_its_own_way_and_shares_what_was_before() {
+        let mut one = SequenceKv::new(None, 2);
+        let common = PAGE + 3;
+        (0..common).for_each(|i| push(&mut one, i as f32));
+        let mut other = one.clone();
+        push(&mut one, 100.0);
+        push(&mut other, 200.0);
+        let before: Vec<f32> = (0..common).map(|i| i as f32).collect();
+        for layer in 0..2 {
+            assert_eq!(keys(&one, layer), [&before[..], &[100.0]].concat());
+            assert_eq!(keys(&other, layer), [&before[..], &[200.0]].concat());
+        }
+        assert!(Arc::ptr_eq(&one.tail[0], &other.tail[0]), "a full page is shared");
+        let prefix = Arc::new(other.into_prefix((0..=common as u32).collect()));
+        let mut next = SequenceKv::new(Some(prefix), 2);
+        push(&mut next, 300.0);
+        assert_eq!(next.len(), common + 2);
+        assert_eq!(keys(&next, 1), [&before[..], &[200.0, 300.0]].concat());
+    }
+}

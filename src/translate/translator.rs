@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Language,
     article::{Article, BlockKind, Sentence},
-    engine::{Engine, Output, Prefix, Prompts, Request, Search, Watch},
+    engine::{Engine, Output, Prefix, Prompt, Prompts, Request, Search, Watch},
     error::Result,
     trace::facts,
 };
@@ -57,23 +57,40 @@ struct Draft {
     connected: bool,
     /// The best attempt so far at each.
     best: Vec<Option<Candidate>>,
+    /// The prompts that were tried for each.
+    asked: Vec<Vec<Vec<u32>>>,
 }
 
 impl Draft {
     fn new(texts: Vec<String>, language: Language, connected: bool) -> Self {
-        Self { language, best: texts.iter().map(|_| None).collect(), texts, connected }
+        let best = texts.iter().map(|_| None).collect();
+        let asked = vec![Vec::new(); texts.len()];
+        Self { language, texts, connected, best, asked }
+    }
+
+    /// Takes note that `prompt` is tried for a text; `false` if it has been already, and would give
+    /// the same again.
+    fn ask(&mut self, index: usize, prompt: &Prompt) -> bool {
+        let Some(asked) = self.asked.get_mut(index) else { return false };
+        let tokens = prompt.tokens();
+        let new = !asked.contains(&tokens);
+        asked.push(tokens);
+        new
     }
 
     fn best(&self, index: usize) -> Option<&Candidate> {
         self.best.get(index).and_then(Option::as_ref)
     }
 
-    /// Keeps `output` if it is the best so far.
+    /// Keeps `output` if it is the best so far. Of the texts that the search found it is the first
+    /// with the fewest faults.
     fn consider(&mut self, index: usize, output: &Output) {
         let (Some(text), Some(best)) = (self.texts.get(index), self.best.get_mut(index)) else {
             return;
         };
-        let candidate = Candidate::new(text, output, self.language);
+        let found = std::iter::once(output).chain(&output.others);
+        let candidates = found.map(|output| Candidate::new(text, output, self.language));
+        let Some(candidate) = candidates.min_by_key(Candidate::cost) else { return };
         if best.as_ref().is_none_or(|best| candidate.better_than(best)) {
             *best = Some(candidate);
         }
@@ -206,7 +223,9 @@ impl Runs<'_> {
         self.outputs.push((index, run));
         let text = self.draft.texts.get(index).map_or("", String::as_str);
         let earlier = self.earlier.get(run).map_or(&[][..], Vec::as_slice);
-        self.asking.first(engine, text, earlier).map(Some)
+        let request = self.asking.first(engine, text, earlier)?;
+        self.draft.ask(index, &request.prompt);
+        Ok(Some(request))
     }
 }
 
@@ -313,19 +332,21 @@ impl Translator<'_> {
 
         for attempt in 1..ATTEMPTS {
             open.retain(|i| draft.best(*i).is_some_and(|best| !best.flags.is_empty()));
-            let requests = open
-                .iter()
-                .map(|i| {
-                    let text = draft.texts.get(*i).map_or("", String::as_str);
-                    let previous = i.checked_sub(1).filter(|_| draft.connected);
-                    let previous = previous.and_then(|i| draft.pair(i));
-                    asking.again(self.engine, text, previous, attempt, draft.best(*i))
-                })
-                .collect::<Result<Vec<_>>>()?;
+            let (mut tried, mut requests) = (Vec::new(), Vec::new());
+            for &i in &open {
+                let text = draft.texts.get(i).map_or("", String::as_str);
+                let previous = i.checked_sub(1).filter(|_| draft.connected);
+                let previous = previous.and_then(|i| draft.pair(i));
+                let request = asking.again(self.engine, text, previous, attempt, draft.best(i))?;
+                if draft.ask(i, &request.prompt) {
+                    tried.push(i);
+                    requests.push(request);
+                }
+            }
             let outputs = self
                 .engine
                 .generate(requests, &mut |_: usize, tokens: usize| progress.advance(0, tokens))?;
-            for (i, output) in open.iter().zip(&outputs) {
+            for (i, output) in tried.iter().zip(&outputs) {
                 draft.consider(*i, output);
             }
         }
@@ -451,16 +472,31 @@ mod tests {
     fn what_failed_a_check_is_not_shown_to_the_model() {
         let texts = vec!["Am 13. Mai.".to_owned(), "Er kam.".to_owned()];
         let mut draft = Draft::new(texts, Language::German, true);
-        let output = |text: &str| Output {
-            tokens: vec![1],
-            text: text.into(),
-            cut_off: false,
-            mean_logprob: -0.1,
-        };
+        let output = |text: &str| Output { text: text.into(), ..Output::default() };
         draft.consider(0, &output("On June 14."));
         draft.consider(1, &output("He came."));
         assert_eq!(draft.pairs(&[0, 1]).len(), 1);
         draft.consider(0, &output("On May 13."));
         assert_eq!(draft.pairs(&[0, 1])[0].target, "On May 13.");
+    }
+
+    #[test]
+    fn of_what_a_search_found_the_first_without_a_fault_is_taken() {
+        let mut draft = Draft::new(vec!["Am 13. Mai.".to_owned()], Language::German, true);
+        let output = |text: &str| Output { text: text.into(), ..Output::default() };
+        let others =
+            vec![output("On May 31."), output("On May 13."), output("On the 13th of May.")];
+        draft.consider(0, &Output { others, ..output("On June 14.") });
+        assert_eq!(draft.best(0).unwrap().target, "On May 13.");
+    }
+
+    #[test]
+    fn a_prompt_is_tried_once() {
+        let mut draft = Draft::new(vec!["Ja.".to_owned()], Language::German, false);
+        let prompt =
+            |levels: &[&[u32]]| Prompt { levels: levels.iter().map(|l| l.to_vec()).collect() };
+        assert!(draft.ask(0, &prompt(&[&[1], &[2, 3]])));
+        assert!(!draft.ask(0, &prompt(&[&[1, 2, 3]])));
+        assert!(draft.ask(0, &prompt(&[&[1, 2]])));
     }
 }

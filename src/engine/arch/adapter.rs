@@ -8,7 +8,11 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Result, Tensor, bail};
 use serde::Deserialize;
 
-use super::config::{Config, Rope};
+use super::{
+    config::{Config, Rope},
+    linear::{Input, Weight},
+    weights::Matrix,
+};
 
 /// A linear layer that can be adapted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,17 +120,17 @@ impl PeftConfig {
     }
 }
 
-/// Two thin matrices: `down` `[in, rank]` and `up` `[rank, out]`, the latter scaled.
+/// Two thin matrices: `down` `[rank, in]` and `up` `[out, rank]`, the latter scaled.
 #[derive(Debug, Clone)]
 pub(super) struct LowRank {
-    down: Tensor,
-    up: Tensor,
+    down: Weight,
+    up: Weight,
 }
 
 impl LowRank {
     /// `[rows, in]` → what is added to `[rows, out]`.
-    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        rows.matmul(&self.down)?.matmul(&self.up)
+    pub(super) fn forward(&self, rows: &Input) -> Result<Tensor> {
+        self.up.forward(&Input::new(self.down.forward(rows)?))
     }
 }
 
@@ -165,9 +169,11 @@ impl Adapter {
                 let (out, into) = shape;
                 bail!("{stem} adapts {rows} × {columns}, the model has {out} × {into} there")
             }
-            let ready = |t: Tensor| t.to_dtype(DType::F32)?.t()?.contiguous()?.to_device(device);
-            let low_rank = LowRank { down: ready(down)?, up: (ready(up)? * scale)? };
-            parts.insert(place, low_rank);
+            let ready = |tensor: Tensor, scale: f64| {
+                let tensor = (tensor.to_dtype(DType::F32)? * scale)?.to_device(device)?;
+                Weight::new(&Matrix::Full(tensor), device)
+            };
+            parts.insert(place, LowRank { down: ready(down, 1.0)?, up: ready(up, scale)? });
         }
         if let Some(name) = tensors.keys().find(|name| name.contains(".lora_")) {
             bail!("nothing can be done with {name}")

@@ -169,11 +169,14 @@ impl Config {
         }
     }
 
-    pub(super) fn theta(&self, layer: usize) -> f32 {
-        match self.local {
-            Some(local) if !(layer + 1).is_multiple_of(local.every) => local.theta,
-            _ => self.rope_theta,
-        }
+    /// The bases of the layers' rotary frequencies.
+    pub(super) fn thetas(&self) -> impl Iterator<Item = f32> {
+        std::iter::once(self.rope_theta).chain(self.local.map(|local| local.theta))
+    }
+
+    /// Which of [`Config::thetas`] a layer has.
+    pub(super) fn theta(&self, layer: usize) -> usize {
+        self.local.map_or(0, |local| usize::from(!(layer + 1).is_multiple_of(local.every)))
     }
 }
 

@@ -253,11 +253,16 @@ impl Decoder {
         if let Some(scale) = self.config.embedding_scale {
             x = (x * f64::from(scale))?;
         }
+        let positions: Vec<usize> =
+            batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();
+        let turns = |theta| turns(&positions, self.config.head_size, theta);
+        let places = Places { turns: self.config.thetas().map(turns).collect(), positions };
         for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
             let with = |part| pass.adapter.and_then(|a| a.part(index, part));
             let residual = &x;
             let normed = Input::new(layer.attention_norm.forward(&x)?);
-            let attended = Input::new(self.attention(index, layer, &normed, batch, &with)?);
+            let attended =
+                Input::new(self.attention(index, layer, &normed, batch, &places, &with)?);
             let mut attended = layer.output.forward(&attended, with(Part::Output))?;
             if let Some(norm) = &layer.post_attention_norm {
                 attended = norm.forward(&attended)?;
@@ -305,6 +310,7 @@ impl Decoder {
         layer: &Layer,
         normed: &Input,
         batch: &mut [Rows<'_>],
+        places: &Places,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Tensor> {
         let Config { heads, kv_heads, head_size, .. } = self.config;
@@ -321,11 +327,10 @@ impl Decoder {
         let values: Vec<f32> =
             layer.value.forward(normed, with(Part::Value))?.flatten_all()?.to_vec1()?;
 
-        let positions: Vec<usize> =
-            batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();
-        let theta = self.config.theta(index);
-        rotate(&mut queries, &positions, heads, head_size, theta, self.config.rope);
-        rotate(&mut keys, &positions, kv_heads, head_size, theta, self.config.rope);
+        let Places { positions, turns } = places;
+        let turns = turns.get(self.config.theta(index)).map_or(&[][..], Vec::as_slice);
+        rotate(&mut queries, turns, heads, head_size, self.config.rope);
+        rotate(&mut keys, turns, kv_heads, head_size, self.config.rope);
 
         let kv_row = kv_heads * head_size;
         let mut cached = keys.chunks_exact(kv_row).zip(values.chunks_exact(kv_row));
@@ -386,32 +391,39 @@ impl Decoder {
     }
 }
 
-/// Rotary position embedding (Su et al. 2021) in place over `[rows, heads, head_size]`.
-fn rotate(
-    x: &mut [f32],
-    positions: &[usize],
-    heads: usize,
-    head_size: usize,
-    theta: f32,
-    rope: Rope,
-) {
-    let half = head_size / 2;
+/// Where the rows of a pass stand.
+struct Places {
+    positions: Vec<usize>,
+    /// Sine and cosine by which each pair of a head's floats is turned, `[rows, head_size / 2]`, for
+    /// each of [`Config::thetas`].
+    turns: Vec<Vec<(f32, f32)>>,
+}
+
+/// The turns of rotary position embeddings (Su et al. 2021) at `positions`.
+fn turns(positions: &[usize], head_size: usize, theta: f32) -> Vec<(f32, f32)> {
     let frequencies: Vec<f32> =
-        (0..half).map(|i| theta.powf(-(2.0 * i as f32) / head_size as f32)).collect();
-    for (row, position) in x.chunks_exact_mut(heads * head_size).zip(positions) {
-        let turns: Vec<(f32, f32)> =
-            frequencies.iter().map(|f| (*position as f32 * f).sin_cos()).collect();
+        (0..head_size / 2).map(|i| theta.powf(-(2.0 * i as f32) / head_size as f32)).collect();
+    positions
+        .iter()
+        .flat_map(|position| frequencies.iter().map(|f| (*position as f32 * f).sin_cos()))
+        .collect()
+}
+
+/// Turns `[rows, heads, head_size]` in place.
+fn rotate(x: &mut [f32], turns: &[(f32, f32)], heads: usize, head_size: usize, rope: Rope) {
+    let half = head_size / 2;
+    for (row, turns) in x.chunks_exact_mut(heads * head_size).zip(turns.chunks_exact(half)) {
         for head in row.chunks_exact_mut(head_size) {
             match rope {
                 Rope::Halves => {
                     let (low, high) = head.split_at_mut(half);
-                    for ((a, b), (sin, cos)) in low.iter_mut().zip(high).zip(&turns) {
+                    for ((a, b), (sin, cos)) in low.iter_mut().zip(high).zip(turns) {
                         (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
                     }
                 }
                 Rope::Neighbours => {
                     let (pairs, _) = head.as_chunks_mut::<2>();
-                    for ([a, b], (sin, cos)) in pairs.iter_mut().zip(&turns) {
+                    for ([a, b], (sin, cos)) in pairs.iter_mut().zip(turns) {
                         (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
                     }
                 }

@@ -8,7 +8,7 @@ use candle_core::{
 };
 
 use super::{
-    super::kernels::{Activations, Format, Kernel, Packed},
+    super::kernels::{Activations, Format, Full, Kernel, Packed},
     adapter::LowRank,
     weights::Matrix,
 };
@@ -16,50 +16,68 @@ use super::{
 /// What linear layers read: rows of activations, `[rows, in]`. Several layers may read the same.
 pub(super) struct Input {
     rows: Tensor,
-    /// Rounded, once a layer needs it.
+    /// The same on the host, once a layer needs it.
+    host: OnceCell<Vec<f32>>,
+    /// The same, rounded.
     rounded: OnceCell<Activations>,
 }
 
 impl Input {
     pub fn new(rows: Tensor) -> Self {
-        Self { rows, rounded: OnceCell::new() }
+        Self { rows, host: OnceCell::new(), rounded: OnceCell::new() }
+    }
+
+    fn host(&self) -> Result<&[f32]> {
+        if self.host.get().is_none() {
+            let host = self.rows.flatten_all()?.to_vec1()?;
+            return Ok(self.host.get_or_init(|| host));
+        }
+        Ok(self.host.get().map_or(&[], Vec::as_slice))
     }
 
     fn rounded(&self) -> Result<&Activations> {
-        if let Some(known) = self.rounded.get() {
-            return Ok(known);
-        }
-        let rounded = Activations::new(&self.rows.flatten_all()?.to_vec1()?, self.rows.dims2()?.1);
-        Ok(self.rounded.get_or_init(|| rounded))
+        let (host, columns) = (self.host()?, self.rows.dims2()?.1);
+        Ok(self.rounded.get_or_init(|| Activations::new(host, columns)))
     }
 }
 
 /// A weight, `[out, in]`, in the form in which it is multiplied fastest.
+#[derive(Debug, Clone)]
 pub(super) enum Weight {
-    /// For our own kernels.
+    /// In blocks, for our own kernels.
     Packed(Kernel, Packed),
-    /// For candle's: on other devices, and of formats and on processors that ours aren't made for.
+    /// In f32, for our own kernels.
+    Full(Full),
+    /// For candle's: on other devices, and on processors that ours aren't made for.
     Candle(QMatMul),
 }
 
 impl Weight {
     pub fn new(matrix: &Matrix, device: &Device) -> Result<Self> {
-        let tensor = match matrix {
-            Matrix::Full(tensor) => return Ok(Self::Candle(QMatMul::Tensor(tensor.clone()))),
-            Matrix::Quantised(tensor) => tensor,
-        };
         let kernel = Kernel::best();
-        if device.is_cpu() && kernel != Kernel::Plain {
-            let columns = matrix.shape()?.1;
-            return match format(tensor.dtype()) {
-                Some(format) if columns.is_multiple_of(format.weights()) => {
-                    Ok(Self::Packed(kernel, Packed::new(format, columns, &tensor.data()?)))
-                }
-                // candle's other path is scalar, and f32 several times faster.
-                _ => Ok(Self::Candle(QMatMul::Tensor(tensor.dequantize(device)?))),
-            };
+        if !device.is_cpu() || kernel == Kernel::Plain {
+            return Ok(Self::Candle(match matrix {
+                Matrix::Full(tensor) => QMatMul::Tensor(tensor.clone()),
+                Matrix::Quantised(tensor) => QMatMul::from_arc(Arc::clone(tensor))?,
+            }));
         }
-        QMatMul::from_arc(Arc::clone(tensor)).map(Self::Candle)
+        let columns = matrix.shape()?.1;
+        let full = match matrix {
+            Matrix::Full(tensor) => tensor.clone(),
+            Matrix::Quantised(tensor) => match format(tensor.dtype()) {
+                Some(format) if columns.is_multiple_of(format.weights()) => {
+                    return Ok(Self::Packed(kernel, Packed::new(format, columns, &tensor.data()?)));
+                }
+                _ => tensor.dequantize(device)?,
+            },
+        };
+        Self::full(&full)
+    }
+
+    /// Of f32, `[out, in]`, on the host.
+    fn full(tensor: &Tensor) -> Result<Self> {
+        let columns = tensor.dims2()?.1;
+        Ok(Self::Full(Full::new(columns, &tensor.flatten_all()?.to_vec1::<f32>()?)))
     }
 
     /// `[rows, out]`
@@ -70,12 +88,17 @@ impl Weight {
                 let out = weight.forward(*kernel, input.rounded()?);
                 Tensor::from_vec(out, (input.rows.dims2()?.0, weight.shape().0), &Device::Cpu)
             }
+            Self::Full(weight) => {
+                let out = weight.forward(input.host()?);
+                Tensor::from_vec(out, (input.rows.dims2()?.0, weight.shape().0), &Device::Cpu)
+            }
         }
     }
 
     fn shape(&self) -> Result<(usize, usize)> {
         match self {
             Self::Packed(_, weight) => Ok(weight.shape()),
+            Self::Full(weight) => Ok(weight.shape()),
             Self::Candle(QMatMul::QTensor(weight)) => weight.shape().dims2(),
             Self::Candle(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => weight.dims2(),
         }
@@ -92,7 +115,7 @@ impl Linear {
     pub fn forward(&self, input: &Input, adapted: Option<&LowRank>) -> Result<Tensor> {
         let mut out = self.weight.forward(input)?;
         if let Some(low_rank) = adapted {
-            out = (out + low_rank.forward(&input.rows)?)?;
+            out = (out + low_rank.forward(input)?)?;
         }
         match &self.bias {
             Some(bias) => out.broadcast_add(bias),

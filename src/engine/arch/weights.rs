@@ -228,3 +228,22 @@ impl Weights for HubWeights {
         tensor.to_device(device)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn rows_of_blocks_are_the_rows_of_their_values() {
+        let values: Vec<f32> = (0..6 * 64).map(|i| (i as f32 * 0.7).sin()).collect();
+        let tensor = Tensor::from_vec(values, (6, 64), &Device::Cpu).unwrap();
+        let quantised = QTensor::quantize(&tensor, GgmlDType::Q8_0).unwrap();
+        let all: Vec<Vec<f32>> = quantised.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
+        let quantised = Matrix::Quantised(Arc::new(quantised));
+        let Matrix::Quantised(taken) = quantised.rows(&[4, 0, 5]).unwrap() else { panic!() };
+        let taken: Vec<Vec<f32>> = taken.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
+        assert_eq!(taken, [4, 0, 5].map(|row: usize| all.get(row).unwrap().clone()));
+        assert!(quantised.rows(&[6]).is_err());
+    }
+}

@@ -1,11 +1,9 @@
 //! Products of activations with quantised weights, in integers.
 //!
-//! Weights lie in panels of sixteen rows, so that a vector's lanes are rows, and nothing is summed
-//! across lanes. Activations are rounded to eight bits, 32 of them to a scale. Codes are multiplied
-//! and summed in integers, which is exact; the sums of 16 or 32 products are then scaled and added
-//! in f32, one after the other. So each output depends on its row of weights and its activations
-//! alone, and is the same bits on every instruction set, in every batch, with every number of
-//! threads.
+//! Activations are rounded to eight bits, 32 of them to a scale. Codes are multiplied and summed in
+//! integers, which is exact; the sums of 16 or 32 products are then scaled and added in f32, one
+//! after the other. So each output depends on its row of weights and its activations alone, and is
+//! the same bits on every instruction set, in every batch, with every number of threads.
 
 #![allow(clippy::indexing_slicing)] // inner loops; the bounds are asserted where they begin
 
@@ -15,14 +13,11 @@ use rayon::prelude::*;
 use super::{
     formats::{Format, Unit},
     multiversion,
+    panels::{PANEL, Sums, TILE, by_panels},
 };
 
-/// Rows of weights in a panel: the f32 lanes of an AVX-512 register.
-const PANEL: usize = 16;
 /// Activations that share a scale.
 const BLOCK: usize = 32;
-/// Rows of activations that a kernel takes at once.
-const TILE: usize = 8;
 
 /// A cache line, for alignment.
 #[derive(Debug, Clone, Copy)]
@@ -215,49 +210,16 @@ impl Packed {
     #[must_use]
     pub fn forward(&self, kernel: Kernel, x: &Activations) -> Vec<f32> {
         assert_eq!(x.width * BLOCK, self.columns);
-        let count = x.rows();
-        let mut out: Vec<f32> = Vec::with_capacity(count * self.rows);
-        let target = Target(out.as_mut_ptr());
         let units = self.columns / self.format.weights();
         with_layout!(self.format, {
-            self.lines.par_chunks(units * L::LINES).enumerate().for_each(|(panel, lines)| {
-                let target = &target;
-                let first = panel * PANEL;
-                let width = PANEL.min(self.rows - first);
-                let mut rest = 0;
-                while rest < count {
-                    let mut sums = [[0f32; PANEL]; TILE];
-                    let tile = TILE.min(count - rest);
-                    let rows: [&[Block]; TILE] =
-                        std::array::from_fn(|i| x.row(rest + i.min(tile - 1)));
-                    multiply::<L>(kernel, lines, &rows[..tile], &mut sums);
-                    for (i, sums) in sums.iter().take(tile).enumerate() {
-                        // SAFETY: `out` has room for count × self.rows floats; row rest + i is below
-                        // count, and this panel alone writes columns first..first + width of it.
-                        #[allow(unsafe_code)]
-                        unsafe {
-                            let place = target.0.add((rest + i) * self.rows + first);
-                            place.copy_from_nonoverlapping(sums.as_ptr(), width);
-                        }
-                    }
-                    rest += tile;
-                }
-            });
-        });
-        // SAFETY: the panels wrote every column of every row.
-        #[allow(unsafe_code)]
-        unsafe {
-            out.set_len(count * self.rows);
-        }
-        out
+            by_panels(&self.lines, units * L::LINES, self.shape(), x.rows(), |lines, tile, sums| {
+                let all: [&[Block]; TILE] =
+                    std::array::from_fn(|i| x.row(tile.start + i.min(tile.len() - 1)));
+                multiply::<L>(kernel, lines, &all[..tile.len()], sums);
+            })
+        })
     }
 }
-
-/// Where panels write: each its own columns.
-struct Target(*mut f32);
-// SAFETY: threads write to disjoint places.
-#[allow(unsafe_code)]
-unsafe impl Sync for Target {}
 
 /// 32 activations: codes from −127 to 127 and their scale.
 #[derive(Debug, Clone, Copy)]
@@ -368,12 +330,7 @@ impl Kernel {
 }
 
 /// A panel times up to [`TILE`] rows of activations.
-fn multiply<L: Layout>(
-    kernel: Kernel,
-    lines: &[Line],
-    rows: &[&[Block]],
-    out: &mut [[f32; PANEL]; TILE],
-) {
+fn multiply<L: Layout>(kernel: Kernel, lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
     #[cfg(target_arch = "x86_64")]
     match kernel {
         // SAFETY: `Kernel::available` has asked the processor.
@@ -389,7 +346,7 @@ fn multiply<L: Layout>(
 }
 
 /// The definition, one weight at a time.
-fn plain<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut [[f32; PANEL]; TILE]) {
+fn plain<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
     let float =
         |line: &Line, at: usize| f32::from_le_bytes(std::array::from_fn(|i| line.0[at + i]));
     let half = |line: &Line, at: usize| f16::from_le_bytes([line.0[at], line.0[at + 1]]).to_f32();
@@ -448,14 +405,10 @@ mod avx512 {
     #![allow(clippy::wildcard_imports)]
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Block, Layout, Line, PANEL, TILE};
+    use super::{BLOCK, Block, Layout, Line, Sums};
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    pub(super) fn multiply<L: Layout>(
-        lines: &[Line],
-        rows: &[&[Block]],
-        out: &mut [[f32; PANEL]; TILE],
-    ) {
+    pub(super) fn multiply<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
         match *rows {
             [a] => tile::<L, 1>(lines, [a], out),
             [a, b] => tile::<L, 2>(lines, [a, b], out),
@@ -534,11 +487,7 @@ mod avx512 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     #[inline]
-    fn tile<L: Layout, const ROWS: usize>(
-        lines: &[Line],
-        rows: [&[Block]; ROWS],
-        out: &mut [[f32; PANEL]; TILE],
-    ) {
+    fn tile<L: Layout, const ROWS: usize>(lines: &[Line], rows: [&[Block]; ROWS], out: &mut Sums) {
         let mut sums = [_mm512_setzero_ps(); ROWS];
         for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
             let first = load(&unit[0]);
@@ -608,17 +557,13 @@ mod avx2 {
     #![allow(clippy::wildcard_imports)]
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Block, Layout, Line, PANEL, TILE};
+    use super::{BLOCK, Block, Layout, Line, PANEL, Sums};
 
     /// Rows of activations at once: with their sums, what sixteen registers hold.
     const AT_ONCE: usize = 4;
 
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn multiply<L: Layout>(
-        lines: &[Line],
-        rows: &[&[Block]],
-        out: &mut [[f32; PANEL]; TILE],
-    ) {
+    pub(super) fn multiply<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
         for (rows, out) in rows.chunks(AT_ONCE).zip(out.chunks_mut(AT_ONCE)) {
             for half in 0..2 {
                 match *rows {

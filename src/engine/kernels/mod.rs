@@ -7,7 +7,9 @@
 mod attention;
 mod elementwise;
 mod formats;
+mod full;
 mod matmul;
+mod panels;
 
 /// Compiles a function without intrinsics for several instruction sets, and calls the one for the
 /// best that the processor has.
@@ -55,4 +57,5 @@ use multiversion;
 pub use attention::{Attention, attend};
 pub use elementwise::{Activation, activate_gate, log_sum_exp};
 pub use formats::Format;
+pub use full::Full;
 pub use matmul::{Activations, Kernel, Packed};
