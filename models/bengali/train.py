@@ -16,6 +16,7 @@ Writes adapter_model.safetensors and adapter_config.json beside this file, in PE
 """
 
 import collections
+import dataclasses
 import json
 import pathlib
 import random
@@ -32,21 +33,47 @@ HERE = pathlib.Path(__file__).parent
 sys.path.append(str(HERE.parent))
 
 import lora
+from names import WORD, forms
 
-RANK, SCALE = 64, 2.0
-RATE, WARM, BATCH, LONGEST = 3e-4, 40, 16, 224
-# The pairs of each source that a part learns from, in random order; a cycle of parts has one warm-up
-# and one decay of the rate, over as many steps as stand beside it. As pairs.jsonl grew, so did these.
+RANK, SCALE, WARM, BATCH = 64, 2.0, 40, 16
+
+
+@dataclasses.dataclass
+class Cycle:
+    """A warm-up and a decay of the rate, over steps up to `last`. A part learns from some pairs of
+    each source, in random order; pairs of more than `longest` tokens are left out. With `named`,
+    prompts tell names of names.tsv too, most of the time."""
+
+    last: int
+    rate: float
+    longest: int
+    named: bool
+    parts: list
+
+
+# As pairs.jsonl grew, so did these.
 CYCLES = [
-    (641, [{"own": (0, 9500), "tico19": (0, 756)}]),
-    (
+    Cycle(641, 3e-4, 224, False, [{"own": (0, 9500), "tico19": (0, 756)}]),
+    Cycle(
         1541,
+        3e-4,
+        224,
+        False,
         [
             {"own": (9500, 14000), "tico19": (756, 3025), "flores": (0, 997)},
             {"own": (14000, 20300), "flores": (0, 400)},
         ],
     ),
+    Cycle(
+        3131,
+        2e-4,
+        272,
+        True,
+        [{"own": (0, 21650), "tico19": (0, 3025), "flores": (0, 997)}],
+    ),
 ]
+# How often names of names.tsv are told at all, and then each of them.
+TOLD, EACH = 0.6, 0.85
 # The fewest Bengali words that a pair has, where it isn't our own.
 FEWEST = 5
 # Of the first 9,700 pairs of pairs.jsonl, which are taken in random order, some are held back, for
@@ -78,16 +105,19 @@ def names():
             yield [form.strip() for form in columns[2].split("|") if form.strip()], english
 
 
-def glossary(bengali, known):
+def glossary(bengali, known, listed):
     """What the prompt says of names, as `names::glossary` of the program writes it."""
-    found = []
-    for forms, english in known:
+    found = {}
+    for word in WORD.finditer(bengali):
+        if form := next((form for form in forms(word.group()) if form in listed), None):
+            found[word.start()] = f"{form} = {listed[form]}"
+    for spellings, english in known:
         # A word of its own; case endings begin with a consonant or with ে.
-        pattern = "|".join(map(re.escape, forms))
+        pattern = "|".join(map(re.escape, spellings))
         pattern = rf"(?<![\u0981-\u09cd])(?:{pattern})(?![\u09be-\u09c4\u09c8\u09cd])"
         if match := re.search(pattern, bengali):
-            found.append((match.start(), f"{match.group()} = {english}"))
-    return "; ".join(entry for _, entry in sorted(found)[:8])
+            found[match.start()] = f"{match.group()} = {english}"
+    return "; ".join(entry for _, entry in sorted(found.items())[:8])
 
 
 def pairs(tsv):
@@ -117,28 +147,35 @@ class Tokens:
 
         self.tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         self.names = list(names())
+        self.listed = dict(line.rstrip("\n").split("\t") for line in open(HERE / "names.tsv"))
+        self.random = random.Random(6)
 
     def ids(self, text):
         return self.tokenizer(text, add_special_tokens=False).input_ids
 
-    def prompt(self, bengali):
+    def prompt(self, bengali, named):
         """What prompts/translate.bengali.jinja makes of a text."""
         bengali = normalised(bengali)
-        known = glossary(bengali, self.names)
+        listed = {}
+        if named and self.random.random() < TOLD:
+            mentioned = {form for word in WORD.findall(bengali) for form in forms(word)}
+            mentioned = sorted(mentioned & self.listed.keys())
+            listed = {form: self.listed[form] for form in mentioned if self.random.random() < EACH}
+        known = glossary(bengali, self.names, listed)
         prompt = f"Bengali: {bengali}\n" + (f"Names: {known}\n" if known else "") + "English:"
         return [self.tokenizer.bos_token_id] + self.ids(prompt)
 
     def answer(self, english):
         return self.ids(" " + plain(normalised(english))) + [self.tokenizer.eos_token_id]
 
-    def examples(self, pairs):
+    def examples(self, pairs, named=False):
         """Prompts and answers."""
-        return [(self.prompt(bengali), self.answer(english)) for bengali, english in pairs]
+        return [(self.prompt(bengali, named), self.answer(english)) for bengali, english in pairs]
 
 
-def fits(example):
+def fits(example, longest):
     prompt, answer = example
-    return len(prompt) + len(answer) <= LONGEST
+    return len(prompt) + len(answer) <= longest
 
 
 class Fused(lora.LowRank):
@@ -215,31 +252,33 @@ def write(learner):
     (HERE / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
-def course(examples):
-    """Each step's rate and batch; `examples` by source."""
+def course(tokens, learnt):
+    """Each step's rate and batch; `learnt` has the pairs by source."""
     first = 0
-    for last, parts in CYCLES:
+    for cycle in CYCLES:
         made = []
-        for part in parts:
-            chosen = [e for source, (a, b) in part.items() for e in examples[source][a:b]]
-            made += batches([e for e in chosen if fits(e)], 5)
-        for step, batch in enumerate(made[: last - first], first):
-            warm = min(1, (step + 1 - first) / WARM)
-            yield RATE * warm * max(0.02, 1 - (step - first) / (last - first)), batch
-        first = last
+        for part in cycle.parts:
+            chosen = [pair for source, (a, b) in part.items() for pair in learnt[source][a:b]]
+            examples = tokens.examples(chosen, cycle.named)
+            made += batches([e for e in examples if fits(e, cycle.longest)], 5)
+        steps = cycle.last - first
+        for step, batch in enumerate(made[:steps]):
+            rate = cycle.rate * min(1, (step + 1) / WARM) * max(0.02, 1 - step / steps)
+            yield rate, batch
+        first = cycle.last
 
 
 def main():
     gguf = pathlib.Path(sys.argv[1]).resolve()
     tokens = Tokens(gguf)
     learnt, held = pairs(sys.argv[2])
-    wanted = {source for _, parts in CYCLES for part in parts for source in part}
-    examples = {source: tokens.examples(learnt[source]) for source in wanted}
-    unseen = [e for e in tokens.examples(held) if fits(e)]
-    words = {token for all in [*examples.values(), unseen] for _, answer in all for token in answer}
+    steps = list(enumerate(course(tokens, learnt), 1))
+    unseen = [e for e in tokens.examples(held) if fits(e, CYCLES[0].longest)]
+    seen = [example for _, (_, batch) in steps for example in batch]
+    words = {token for _, answer in seen + unseen for token in answer}
     torch.manual_seed(1)
     learner = Learner(gguf, words)
-    optimiser = torch.optim.AdamW(learner.parameters, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(learner.parameters, lr=CYCLES[0].rate, betas=(0.9, 0.98), weight_decay=0.0)
     checkpoint, done = pathlib.Path("checkpoint.pt"), 0
     if checkpoint.exists():
         kept = torch.load(checkpoint)
@@ -249,7 +288,6 @@ def main():
             for parameter, value in zip(learner.parameters, kept["parameters"]):
                 parameter.copy_(value)
     log = open("log.jsonl", "a")
-    steps = list(enumerate(course(examples), 1))
     print(f"{len(words)} English tokens, {len(steps)} steps, {done} of them done", flush=True)
     began, mean = time.time(), None
     for step, (rate, batch) in steps[done:]:

@@ -26,7 +26,7 @@ TEXTS = [
 
 def main():
     tokens = Tokens(pathlib.Path(sys.argv[1]).resolve())
-    recorded = [{"text": text, "ids": tokens.prompt(text)} for text in TEXTS]
+    recorded = [{"text": text, "ids": tokens.prompt(text, False)} for text in TEXTS]
     (HERE / "bengali.json").write_text(json.dumps(recorded, ensure_ascii=False) + "\n")
 
 
