@@ -724,6 +724,7 @@ mod avx2 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use candle_core::{
         Device,
         quantized::{GgmlDType, QStorage, QTensor},
