@@ -1,6 +1,9 @@
 //! Names that news uses often, and how English writes them.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -47,9 +50,20 @@ impl Name {
     }
 }
 
+/// Names of the Bengali that models/bengali has learnt from, by their forms without endings.
+static LISTED: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    let lines = include_str!("../../models/bengali/names.tsv").lines();
+    lines.filter_map(|line| line.split_once('\t')).collect()
+});
+
 /// The known names in `source`, with the form in which each stands there, in order of appearance.
 #[must_use]
 pub fn known(source: &str, language: Language) -> Vec<(&'static Name, &'static str)> {
+    places(source, language).into_iter().map(|(_, name, form)| (name, form)).collect()
+}
+
+/// The known names in `source`, in order, with where they stand.
+fn places(source: &str, language: Language) -> Vec<(usize, &'static Name, &'static str)> {
     let source: String = source.nfc().collect();
     let mut found: Vec<(usize, &Name, &str)> = NAMES
         .iter()
@@ -61,7 +75,7 @@ pub fn known(source: &str, language: Language) -> Vec<(&'static Name, &'static s
         })
         .collect();
     found.sort_by_key(|(at, ..)| *at);
-    found.into_iter().map(|(_, name, form)| (name, form)).collect()
+    found
 }
 
 /// Known names that `target` has and `source` doesn't, in any form: what a model wrote of its own.
@@ -89,12 +103,67 @@ pub fn invented(source: &str, target: &str, language: Language) -> Vec<&'static 
 pub fn glossary(source: &str, language: Language) -> String {
     /// More would be a lesson, not a hint.
     const MOST: usize = 8;
-    let entries: Vec<String> = known(source, language)
-        .into_iter()
-        .take(MOST)
-        .filter_map(|(name, form)| Some(format!("{form} = {}", name.english.first()?)))
-        .collect();
-    entries.join("; ")
+    let source: String = source.nfc().collect();
+    let mut entries = BTreeMap::new();
+    if language == Language::Bengali {
+        for (at, word) in bengali_words(&source) {
+            if let Some((form, name)) = without_endings(word).find_map(|f| LISTED.get_key_value(f))
+            {
+                entries.insert(at, format!("{form} = {name}"));
+            }
+        }
+    }
+    for (at, name, form) in places(&source, language) {
+        if let Some(english) = name.english.first() {
+            entries.insert(at, format!("{form} = {english}"));
+        }
+    }
+    entries.into_values().take(MOST).collect::<Vec<_>>().join("; ")
+}
+
+/// Runs of Bengali letters and signs, without digits and stops.
+fn bengali_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let letter = |c: char| matches!(c, '\u{980}'..='\u{9E5}' | '\u{9F0}'..='\u{9F1}');
+    let mut from = 0;
+    text.split(move |c| !letter(c)).filter_map(move |word| {
+        let at = from;
+        // Behind the word stands what it was split at.
+        from = at + word.len();
+        from += text.get(from..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        (!word.is_empty()).then_some((at, word))
+    })
+}
+
+/// A Bengali word, and what it may be without its ending (as in models/bengali/names.py).
+fn without_endings(word: &str) -> impl Iterator<Item = &str> {
+    /// Of case and number, and articles; the longest first.
+    const ENDINGS: [&str; 20] = [
+        "গুলোর",
+        "গুলির",
+        "গুলোতে",
+        "গুলোকে",
+        "গুলো",
+        "গুলি",
+        "দেরকে",
+        "দের",
+        "টিকে",
+        "টির",
+        "টি",
+        "েরা",
+        "ের",
+        "কে",
+        "তে",
+        "রা",
+        "য\u{9BC}ের",
+        "য\u{9BC}",
+        "র",
+        "ে",
+    ];
+    let length = word.chars().count();
+    let bare = ENDINGS.into_iter().filter_map(move |ending| {
+        word.strip_suffix(ending).filter(|_| length > ending.chars().count() + 2)
+    });
+    std::iter::once(word).chain(bare)
 }
 
 /// Longer words that merely contain a name.

@@ -12,7 +12,10 @@ import sys
 HERE = pathlib.Path(__file__).parent
 sys.path.append(str(HERE.parents[1] / "models/bengali"))
 
-from train import Tokens
+import train
+
+# In use, every name is told that is known.
+train.TOLD = train.EACH = 1.0
 
 TEXTS = [
     "সোমবার ঢাকায় বৃষ্টি হয়েছে।",
@@ -20,13 +23,14 @@ TEXTS = [
     "র\u200d্যাব জানা\u09df, ৩ জন\u200cকে আটক করা হ\u09df  |\nতাদের নাম বলা হ\u09dfনি |",
     "পুতিন ও শি জিনপিং বেইজিংয়ে ইউক্রেন নিয়ে কথা বলেন; মস্কো, পিয়ংইয়ং ও কিয়েভ কিছু বলেনি।",
     "কিয়েভের উপকণ্ঠে ড্রোন হামলায় ১২ জন আহত, বলছে রয়টার্স (৯:৩০)",
+    "ওডেসায় ফিনল্যান্ডের নাসের দাউদকে স্বাগত জানান কলকাতার সত্যজিৎ ও টরন্টোর এলিজাবেথেরা।",
     "ইতিহাসবিদ বলেছেন দৃ strong ় আগ্রহ দেখাচ্ছে রাশিয়ার | না",
 ]
 
 
 def main():
-    tokens = Tokens(pathlib.Path(sys.argv[1]).resolve())
-    recorded = [{"text": text, "ids": tokens.prompt(text, False)} for text in TEXTS]
+    tokens = train.Tokens(pathlib.Path(sys.argv[1]).resolve())
+    recorded = [{"text": text, "ids": tokens.prompt(text, True)} for text in TEXTS]
     (HERE / "bengali.json").write_text(json.dumps(recorded, ensure_ascii=False) + "\n")
 
 
