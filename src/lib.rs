@@ -22,6 +22,7 @@
 
 pub mod article;
 pub mod batch;
+pub mod bench;
 mod calendar;
 pub mod cli;
 pub mod digest;

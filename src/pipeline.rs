@@ -120,6 +120,16 @@ struct Loaded {
     probe: Option<Probe>,
 }
 
+/// A loaded model to measure.
+pub struct Measured<'a> {
+    /// Its manifest's id.
+    pub id: &'a str,
+    /// Of its weights.
+    pub sha256: &'a str,
+    /// The model.
+    pub engine: &'a Engine,
+}
+
 /// Turns articles into briefs. Models are chosen when they are first needed, and stay loaded.
 pub struct Pipeline {
     settings: Settings,
@@ -280,6 +290,24 @@ impl Pipeline {
             })
             .collect();
         Ok(translation_by(model, language, segments))
+    }
+
+    /// The model to measure, loaded: the named one, else the one that translates the chosen
+    /// language, or German.
+    ///
+    /// # Errors
+    /// It can't be had or loaded; an interruption.
+    pub fn measured(&mut self, observer: &mut dyn Observer) -> Result<Measured<'_>> {
+        let family = self.settings.from.clone().unwrap_or_else(|| "de".into());
+        let named = self.settings.model.as_ref().map(|model| hub::resolve(&self.catalogue, model));
+        let translates = |resolved: Resolved| resolved.manifest.roles.contains(&Role::Translate);
+        let key = match named.transpose()?.is_none_or(translates) {
+            true => self.load(Role::Translate, Some(&family), observer)?,
+            false => self.load(Role::Summarize, None, observer)?,
+        };
+        let Loaded { engine, manifest, sha256, .. } =
+            self.loaded.get(&key).ok_or_else(|| unloaded(&key))?;
+        Ok(Measured { id: &manifest.id, sha256, engine })
     }
 
     fn translation(

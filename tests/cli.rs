@@ -672,3 +672,55 @@ fn whatever_was_altered_in_a_brief_or_its_source_is_found() {
     assert_eq!(code, 1);
     assert!(out.contains("cannot read the article"), "{out}");
 }
+
+#[test]
+fn bench_measures_what_it_was_asked_for_and_compares_with_an_earlier_run() {
+    let desk = Desk::new();
+    desk.file("articles/news.txt", GERMAN);
+    let asked = ["bench", "-q", "--prefill", "8,40", "--batch", "1,3", "--tokens", "3"];
+    let (code, out, err) = run(desk.brief(&[&asked[..], &["--json", "articles"]].concat()));
+    assert_eq!((code, err.as_str()), (0, ""), "{err}");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let numbers = |pointer: &str, key: &str| -> Vec<f64> {
+        let rows = report.pointer(pointer).unwrap().as_array().unwrap();
+        rows.iter().map(|row| row[key].as_f64().unwrap()).collect()
+    };
+    assert_eq!(numbers("/prefill", "tokens"), [8.0, 40.0]);
+    assert_eq!(numbers("/decode", "sequences"), [1.0, 3.0]);
+    for (rows, count) in [("/prefill", "tokens"), ("/decode", "sequences")] {
+        let rates = numbers(rows, "rate");
+        for ((rate, time), count) in
+            rates.iter().zip(numbers(rows, "time")).zip(numbers(rows, count))
+        {
+            assert!((rate * time / count - 1.0).abs() < 1e-6, "{rate} {time} {count}");
+        }
+    }
+    // What a step reads is shown against what memory gives; a model this small lies in the cache.
+    assert!(numbers("/decode", "of_bandwidth").iter().all(|share| *share > 0.0));
+    assert_eq!(report.pointer("/articles/sentences").unwrap(), 4);
+    let times = ["first", "translate", "summarize", "time"]
+        .map(|key| report.pointer(&format!("/articles/{key}")).unwrap().as_f64().unwrap());
+    assert!(times.iter().all(|time| *time > 0.0), "{times:?}");
+
+    let mut earlier = report.clone();
+    for row in earlier["prefill"].as_array_mut().unwrap() {
+        row["rate"] = 1e-3.into();
+    }
+    earlier["decode"].as_array_mut().unwrap().pop();
+    desk.file("earlier.json", earlier.to_string());
+    let compared = [&asked[..], &["--compare", "earlier.json"]].concat();
+    let (code, out, err) = run(desk.brief(&compared));
+    assert_eq!(code, 0, "{err}");
+    let row = |begins: &str| out.lines().filter(|l| l.trim_start().starts_with(begins)).last();
+    assert!(row("40 ").unwrap().ends_with('x'), "{out}");
+    assert!(row("3 ").unwrap().ends_with('-'), "there was no such batch:\n{out}");
+
+    desk.file("other.json", "{}");
+    let compared = [&asked[..], &["--compare", "other.json"]].concat();
+    let (code, _, err) = run(desk.brief(&compared));
+    assert_eq!(code, 2);
+    says(&err, &["other.json", "brief bench --json"]);
+    let (code, _, err) = run(desk.brief(&["bench", "--batch", "0"]));
+    assert_eq!(code, 2);
+    says(&err, &["not a number from 1 to 1024"]);
+}

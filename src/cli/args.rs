@@ -78,6 +78,9 @@ pub enum Command {
     Verify(Verify),
     /// Score translations against references, and summaries by their citations
     Eval(Eval),
+    /// Measure how fast this machine runs a model
+    #[command(after_long_help = BENCH)]
+    Bench(Bench),
     /// List, fetch, check and remove models
     Models(Models),
     /// Print a completion script for a shell
@@ -331,6 +334,61 @@ follow the ALCE benchmark, with the checks that need no model as the judge: reca
 claims that what they cite supports; precision is the share of citations that support a claim \
 alone, or that it needs. ROUGE is Google's, without stemming; citation marks like [3] in a \
 reference don't count.";
+
+/// `brief bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Articles, or folders of them, to translate and summarise, beginning with no model loaded
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Prompts to read, in tokens
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "256,1024", value_parser = tokens)]
+    pub prefill: Vec<usize>,
+    /// How many sequences to decode together
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,4,8,16,32,64", value_parser = sequences)]
+    pub batch: Vec<usize>,
+    /// Tokens that stand before each sequence while it decodes
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = tokens)]
+    pub context: usize,
+    /// Tokens that each sequence decodes
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = tokens)]
+    pub tokens: usize,
+    /// How often each prompt is read; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    pub repeat: u8,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// An earlier run's JSON, to show beside each rate how many times as fast it is
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub compare: Option<PathBuf>,
+    /// What is measured, and how it runs.
+    #[command(flatten)]
+    pub running: Running,
+}
+
+fn tokens(text: &str) -> Result<usize, String> {
+    within(text, 32_768)
+}
+
+fn sequences(text: &str) -> Result<usize, String> {
+    within(text, 1_024)
+}
+
+fn within(text: &str, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("not a number from 1 to {most}"))
+}
+
+const BENCH: &str = "\
+Examples:
+  brief bench                                     prompts and batches through the default translator
+  brief bench articles/ --json > before.json      and a folder, from cold start to last brief
+  brief bench articles/ --compare before.json     how many times as fast it is now
+  brief bench --model model.gguf --batch 1,2,4 --threads 4
+
+What a decoding step reads (the weights once, every sequence's cache) and multiplies is shown as a \
+share of what the machine was measured to read and multiply. Times are medians.";
 
 /// `brief models`.
 #[derive(Debug, Args)]

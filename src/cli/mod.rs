@@ -1,6 +1,7 @@
 //! The command line: the only place that prints.
 
 pub mod args;
+mod bench;
 mod config;
 mod eval;
 mod jobs;
@@ -79,6 +80,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Show(args) => show::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Eval(args) => eval::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Models(args) => models::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// each holds its KV cache in memory.
 const BATCH: usize = 24;
 /// Prompt tokens in one forward pass.
-const CHUNK: usize = 512;
+pub(super) const CHUNK: usize = 512;
 /// Computed prefixes that are kept, the last used ones: a language's instructions, the article in
 /// hand, and what retries look back on.
 const PREFIXES: usize = 8;

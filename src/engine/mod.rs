@@ -9,6 +9,7 @@ pub mod gguf;
 pub mod hub_folder;
 pub mod kernels;
 pub mod kv;
+pub mod measure;
 pub mod prompt;
 pub mod tokenizer;
 pub mod vocabulary;

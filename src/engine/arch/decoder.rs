@@ -73,6 +73,21 @@ pub struct Decoder {
     resident: Option<Adapter>,
 }
 
+/// What a pass reads and multiplies, attention and adapters apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes of weights in the layers.
+    pub layer_bytes: usize,
+    /// Bytes of weights in the output projection.
+    pub head_bytes: usize,
+    /// Products that the layers make for a token.
+    pub layer_products: usize,
+    /// Products that the output projection makes for a token.
+    pub head_products: usize,
+    /// Bytes of keys and values that a token leaves behind.
+    pub kv_bytes: usize,
+}
+
 /// The rows of one sequence in a forward pass.
 pub struct Rows<'a> {
     /// The sequence's cache; the pass appends to it.
@@ -182,6 +197,28 @@ impl Decoder {
     /// candle's.
     pub fn states(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Vec<Vec<f32>>> {
         self.last_rows(batch, pass)?.to_dtype(DType::F32)?.to_vec2()
+    }
+
+    /// What one token costs.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn cost(&self) -> Result<Cost> {
+        let Config { layers, kv_heads, head_size, .. } = self.config;
+        let mut cost = Cost { kv_bytes: 8 * layers * kv_heads * head_size, ..Cost::default() };
+        let linears = self.layers.iter().flat_map(|layer| {
+            let Layer { query, key, value, output, gate, up, down, .. } = layer;
+            [query, key, value, output, gate, up, down].map(|linear| &linear.weight)
+        });
+        for weight in linears {
+            let (rows, columns) = weight.shape()?;
+            cost.layer_bytes += weight.size();
+            cost.layer_products += rows * columns;
+        }
+        let (rows, columns) = self.head.shape()?;
+        cost.head_bytes = self.head.size();
+        cost.head_products = rows * columns;
+        Ok(cost)
     }
 
     /// Takes an adapter of this model out of `tensors`: see [`Adapter`]. `scale` is PEFT's

@@ -95,7 +95,20 @@ impl Weight {
         }
     }
 
-    fn shape(&self) -> Result<(usize, usize)> {
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Packed(_, weight) => weight.size(),
+            Self::Full(weight) => weight.size(),
+            Self::Candle(QMatMul::QTensor(weight)) => weight.storage_size_in_bytes(),
+            Self::Candle(QMatMul::Tensor(weight) | QMatMul::TensorF16(weight)) => {
+                weight.elem_count() * weight.dtype().size_in_bytes()
+            }
+        }
+    }
+
+    /// `[out, in]`
+    pub fn shape(&self) -> Result<(usize, usize)> {
         match self {
             Self::Packed(_, weight) => Ok(weight.shape()),
             Self::Full(weight) => Ok(weight.shape()),

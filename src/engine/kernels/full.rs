@@ -42,6 +42,12 @@ impl Full {
         (self.rows, self.columns)
     }
 
+    /// Bytes held.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of_val(self.lines.as_slice())
+    }
+
     /// `x`, rows of `in` floats, times the transposed matrix: `[rows of x, out]`, row-major.
     ///
     /// # Panics

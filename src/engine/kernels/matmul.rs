@@ -295,6 +295,16 @@ pub enum Kernel {
     Plain,
 }
 
+impl std::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Avx512 => "AVX-512 VNNI",
+            Self::Avx2 => "AVX2",
+            Self::Plain => "plain",
+        })
+    }
+}
+
 impl Kernel {
     /// The fastest that this processor has.
     #[must_use]

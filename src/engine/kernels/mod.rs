@@ -8,6 +8,7 @@ mod attention;
 mod elementwise;
 mod formats;
 mod full;
+pub mod limits;
 mod matmul;
 mod panels;
 

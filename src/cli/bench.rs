@@ -1,0 +1,194 @@
+//! `brief bench`.
+
+use std::path::Path;
+
+use super::{
+    Exit,
+    args::{Bench, Common},
+    jobs::print,
+    plan::{Plan, plan},
+    progress::{INTERRUPTED, Screen},
+};
+use crate::{
+    article,
+    batch::{self, Input},
+    bench::{self, Articles, Machine, Measures, Model, Report, timed},
+    error::{Error, Result},
+    pipeline::Pipeline,
+};
+
+/// Runs `brief bench`.
+///
+/// # Errors
+/// What went wrong, of whatever kind.
+pub fn run(args: Bench) -> Result<Exit> {
+    let Bench { paths, prefill, batch, context, tokens, repeat, json, compare, running } = args;
+    let plan = plan(Common { paths, out: None, format: None, running }, None)?;
+    super::use_threads(plan.threads)?;
+    super::log_to_stderr(plan.loudness);
+    let earlier = compare.as_deref().map(read).transpose()?;
+    let measures = Measures { prefill, batch, context, steps: tokens, repeat: repeat.into() };
+    let inputs = batch::inputs(&plan.paths, None).into_iter().collect::<Result<Vec<Input>>>()?;
+    let mut screen = Screen::new(plan.loudness, inputs.len());
+    let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    // First of all, so that models are loaded in it.
+    let articles = match inputs.as_slice() {
+        [] => None,
+        inputs => Some(articles(&plan, inputs, &mut pipeline, &mut screen)?),
+    };
+    screen.close();
+    let (load, measured) = timed(|| pipeline.measured(&mut screen))?;
+    screen.close();
+    let (first, _) = timed(|| measured.engine.time_prefill(1))?;
+    let cost = measured.engine.cost()?;
+    let peak = bench::peak_memory();
+    screen.note("measuring memory and processor");
+    let machine = Machine::here(plan.settings.device);
+    let (prefill, decode) = bench::passes(measured.engine, &machine, &measures, |what| {
+        screen.note(what);
+        if INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    })?;
+    let model = Model {
+        id: measured.id.to_owned(),
+        sha256: measured.sha256.to_owned(),
+        bytes: cost.layer_bytes + cost.head_bytes,
+        products: cost.layer_products + cost.head_products,
+        load: load + first,
+    };
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION").into(),
+        machine,
+        model,
+        prefill,
+        decode,
+        articles,
+        peak_memory: peak,
+    };
+    print(&match json {
+        true => format!("{}\n", serde_json::json!(report)),
+        false => table(&report, earlier.as_ref()),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// An earlier run.
+fn read(path: &Path) -> Result<Report> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot read", e))?;
+    serde_json::from_str(&text).map_err(|e| Error::Usage {
+        reason: format!("{} is not what `brief bench --json` wrote: {e}", path.display()),
+    })
+}
+
+/// Translates and summarises each.
+fn articles(
+    plan: &Plan,
+    inputs: &[Input],
+    pipeline: &mut Pipeline,
+    screen: &mut Screen,
+) -> Result<Articles> {
+    let options = article::Options {
+        from: plan.settings.from.clone(),
+        repeated_across_files: batch::shared_lines(inputs),
+    };
+    let mut done = Articles {
+        articles: inputs.len(),
+        sentences: 0,
+        first: 0.0,
+        translate: 0.0,
+        summarize: 0.0,
+        time: 0.0,
+    };
+    for input in inputs {
+        screen.begin(&input.name());
+        let (read, article) = timed(|| {
+            let source = article::read::from_bytes(&input.name(), input.read()?)?;
+            article::prepare(source, &options)
+        })?;
+        done.sentences += article.sentences.len();
+        let (translate, brief) = timed(|| pipeline.translate(article, screen))?;
+        let (summarize, _) = timed(|| pipeline.summarize_brief(brief, screen))?;
+        done.translate += translate;
+        done.summarize += summarize;
+        done.time += read + translate + summarize;
+        if done.first == 0.0 {
+            done.first = done.time;
+        }
+        screen.end();
+    }
+    Ok(done)
+}
+
+fn table(report: &Report, earlier: Option<&Report>) -> String {
+    let Report { version, machine: m, model, prefill, decode, articles, peak_memory } = report;
+    let possible = m.products.map_or(String::new(), |p| {
+        format!(", {:.0} thousand million eight-bit products a second", p / 1e9)
+    });
+    let mut text = format!(
+        "brief {version} on {}: {} cores, {} threads, {}, {}\n\
+         The machine reads {:.1} GB/s{possible} (measured).\n\
+         {}: {:.0} MB of weights in a step, ready after {:.1} s\n\n",
+        m.processor,
+        m.cores,
+        m.threads,
+        m.kernel,
+        m.device,
+        m.bandwidth / 1e9,
+        model.id,
+        model.bytes as f64 / 1e6,
+        model.load,
+    );
+    let share = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.0} %", s * 100.0));
+    // More is better in all that is compared.
+    let against = |now: f64, then: Option<f64>| match then {
+        Some(then) => format!("  {:>7}", format!("{:.2}x", now / then)),
+        None if earlier.is_some() => format!("  {:>7}", "-"),
+        None => String::new(),
+    };
+    let column = if earlier.is_some() { "  earlier" } else { "" };
+    text.push_str(&format!("prefill     tokens/s  of products{column}\n"));
+    for p in prefill {
+        let then = earlier.and_then(|e| e.prefill.iter().find(|then| then.tokens == p.tokens));
+        text.push_str(&format!(
+            "{:>7}  {:>11.1}  {:>11}{}\n",
+            p.tokens,
+            p.rate,
+            share(p.of_products),
+            against(p.rate, then.map(|then| then.rate))
+        ));
+    }
+    text.push_str(&format!("\ndecode      tokens/s  of products  of reading{column}\n"));
+    for d in decode {
+        let then = earlier.and_then(|e| e.decode.iter().find(|then| then.sequences == d.sequences));
+        text.push_str(&format!(
+            "{:>7}  {:>11.1}  {:>11}  {:>10}{}\n",
+            d.sequences,
+            d.rate,
+            share(d.of_products),
+            share(Some(d.of_bandwidth)),
+            against(d.rate, then.map(|then| then.rate))
+        ));
+    }
+    if let Some(a) = articles {
+        // Of the same articles, as far as can be seen.
+        let then = earlier.and_then(|e| e.articles.as_ref());
+        let then = then.filter(|t| (t.articles, t.sentences) == (a.articles, a.sentences));
+        text.push_str(&format!(
+            "\n{} articles of {} sentences: {:.1} s (first brief after {:.1} s; translating {:.1} s, \
+             summarising {:.1} s){}\n",
+            a.articles,
+            a.sentences,
+            a.time,
+            a.first,
+            a.translate,
+            a.summarize,
+            against(1.0 / a.time, then.map(|then| 1.0 / then.time)),
+        ));
+    }
+    if let Some(bytes) = peak_memory {
+        text.push_str(&format!("\nmemory at most: {:.0} MB\n", *bytes as f64 / 1e6));
+    }
+    text
+}

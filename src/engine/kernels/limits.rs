@@ -1,0 +1,117 @@
+//! What the processor can do at most, measured: how near a pass comes to it.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use rayon::prelude::*;
+
+use super::{matmul::Kernel, multiversion};
+
+/// How often each is measured; the fastest counts, since whatever disturbs only slows down.
+const TIMES: usize = 5;
+
+/// Products of eight-bit numbers a second, all threads together, by the instructions that `kernel`
+/// multiplies with, on registers alone. `None` for the kernel that uses none.
+#[must_use]
+pub fn products(kernel: Kernel) -> Option<f64> {
+    /// A few hundredths of a second.
+    const ROUNDS: usize = 1 << 22;
+    let round: fn(usize) -> usize = match kernel {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Kernel::available` has asked the processor.
+        #[allow(unsafe_code)]
+        Kernel::Avx512 => |rounds| unsafe { x86::avx512(rounds) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the same.
+        #[allow(unsafe_code)]
+        Kernel::Avx2 => |rounds| unsafe { x86::avx2(rounds) },
+        _ => return None,
+    };
+    let mut products = 0;
+    let time = fastest(|| products = rayon::broadcast(|_| round(black_box(ROUNDS))).iter().sum());
+    Some(products as f64 / time.as_secs_f64())
+}
+
+/// Bytes a second that all threads together read from memory, out of a range that no cache holds.
+#[must_use]
+pub fn bandwidth() -> f64 {
+    const BYTES: usize = 256 << 20;
+    let memory = vec![1u64; BYTES / 8];
+    let part = memory.len().div_ceil(rayon::current_num_threads());
+    let time = fastest(|| {
+        black_box(memory.par_chunks(part).map(sum).reduce(|| 0, u64::wrapping_add));
+    });
+    BYTES as f64 / time.as_secs_f64()
+}
+
+fn fastest(mut work: impl FnMut()) -> Duration {
+    let times = (0..TIMES).map(|_| {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    });
+    times.min().unwrap_or_default()
+}
+
+multiversion! {
+    fn sum(numbers: &[u64]) -> u64 {
+        numbers.iter().fold(0, |sum, n| sum.wrapping_add(*n))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    #![allow(clippy::wildcard_imports)]
+    use std::{arch::x86_64::*, hint::black_box};
+
+    /// Sums that don't wait for each other.
+    const SUMS: usize = 12;
+
+    /// Returns how many products were made.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    pub(super) fn avx512(rounds: usize) -> usize {
+        let (a, b) = (black_box(_mm512_set1_epi8(3)), black_box(_mm512_set1_epi8(5)));
+        let mut sums = [_mm512_setzero_si512(); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm512_dpbusd_epi32(*sum, a, b);
+            }
+        }
+        black_box(sums);
+        rounds * SUMS * 64
+    }
+
+    /// Returns how many products were made.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn avx2(rounds: usize) -> usize {
+        let (a, b) = (black_box(_mm256_set1_epi8(3)), black_box(_mm256_set1_epi8(5)));
+        let ones = _mm256_set1_epi16(1);
+        let mut sums = [_mm256_setzero_si256(); SUMS];
+        for _ in 0..rounds {
+            // Not the same product twice, else it is made but once.
+            for sum in &mut sums {
+                let pairs = _mm256_maddubs_epi16(_mm256_xor_si256(a, *sum), b);
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+            }
+        }
+        black_box(sums);
+        rounds * SUMS * 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_multiplies_more_than_it_reads() {
+        let read = bandwidth();
+        assert!(read > 1e8 && read < 1e13, "{read} bytes/s");
+        for kernel in Kernel::available().filter(|kernel| *kernel != Kernel::Plain) {
+            let made = products(kernel).unwrap_or_default();
+            assert!(made > read, "{kernel:?}: {made} products/s, {read} bytes/s");
+        }
+    }
+}

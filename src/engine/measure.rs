@@ -1,0 +1,102 @@
+//! Times the passes that everything else is made of.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rayon::prelude::*;
+
+use super::{
+    Engine,
+    arch::decoder::{Cost, Rows},
+    generate::CHUNK,
+    kernels::log_sum_exp,
+    kv::SequenceKv,
+};
+use crate::error::{Error, Result};
+
+impl Engine {
+    /// What one token costs.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn cost(&self) -> Result<Cost> {
+        self.decoder.cost().map_err(Error::engine("measuring the model"))
+    }
+
+    /// Reads a prompt of so many tokens, in the chunks in which prompts are read, to the logits of
+    /// its last token.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn time_prefill(&self, tokens: usize) -> Result<Duration> {
+        let began = Instant::now();
+        self.read(tokens)?;
+        Ok(began.elapsed())
+    }
+
+    /// Decodes so many sequences together, each behind a context of its own, for so many steps, and
+    /// returns the time of each step. In each the likeliest token that may be written is appended to
+    /// each sequence.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn time_decode(
+        &self,
+        sequences: usize,
+        context: usize,
+        steps: usize,
+    ) -> Result<Vec<Duration>> {
+        let kv = self.read(context)?;
+        // Copies, since a cache that all sequences share is read faster than theirs.
+        let own = || Some(Arc::new(kv.clone().into_prefix(self.words(context).collect())));
+        let layers = self.decoder.config.layers;
+        let mut caches: Vec<SequenceKv> =
+            (0..sequences).map(|_| SequenceKv::new(own(), layers)).collect();
+        let mut tokens: Vec<Vec<u32>> =
+            self.words(context + sequences).skip(context).map(|token| vec![token]).collect();
+        let mut step = || -> Result<Duration> {
+            let began = Instant::now();
+            let rows = caches.iter_mut().zip(&tokens).map(|(kv, tokens)| Rows { kv, tokens });
+            let logits = self
+                .decoder
+                .forward(&mut rows.collect::<Vec<_>>())
+                .map_err(Error::engine("measuring decoding"))?;
+            let next = logits.into_par_iter().map(|logits| {
+                // As generation does, which tells how likely each token was.
+                std::hint::black_box(log_sum_exp(&logits));
+                let best = logits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+                best.and_then(|(place, _)| self.vocabulary.allowed().get(place).copied())
+            });
+            for (token, next) in tokens.iter_mut().zip(next.collect::<Vec<_>>()) {
+                *token = vec![next.unwrap_or_default()];
+            }
+            Ok(began.elapsed())
+        };
+        // The first one brings the weights into memory.
+        step()?;
+        (0..steps).map(|_| step()).collect()
+    }
+
+    fn read(&self, tokens: usize) -> Result<SequenceKv> {
+        let tokens: Vec<u32> = self.words(tokens).collect();
+        let mut kv = SequenceKv::new(None, self.decoder.config.layers);
+        let (before, last) = tokens.split_at(tokens.len().saturating_sub(1) / CHUNK * CHUNK);
+        let fail = "measuring a prompt";
+        for tokens in before.chunks(CHUNK) {
+            let rows = &mut [Rows { kv: &mut kv, tokens }];
+            self.decoder.prefill(rows).map_err(Error::engine(fail))?;
+        }
+        let rows = &mut [Rows { kv: &mut kv, tokens: last }];
+        self.decoder.forward(rows).map_err(Error::engine(fail))?;
+        Ok(kv)
+    }
+
+    /// So many different tokens of English text.
+    fn words(&self, count: usize) -> impl Iterator<Item = u32> {
+        // A step that has no factor in common with most numbers of tokens visits all.
+        let allowed = self.vocabulary.allowed();
+        (0..count).filter_map(|i| allowed.get(i * 7_919 % allowed.len().max(1)).copied())
+    }
+}
