@@ -124,6 +124,48 @@ fn a_changed_month_is_found() {
     recall("changed month", 0.98, spoil, &[FlagKind::Date]);
 }
 
+/// Bengali has no capitals, and most names are on no list: they are compared by their sound.
+#[test]
+fn a_name_that_a_bengali_source_has_not_is_found() {
+    const NAMES: [&str; 24] = [
+        "Kuznetsov",
+        "Artemis",
+        "Svensson",
+        "Margaret",
+        "Takahashi",
+        "Mbeki",
+        "Zaporizhzhia",
+        "Villeneuve",
+        "Brandenburg",
+        "Chowdhury",
+        "Petrović",
+        "Gonzalez",
+        "Ferguson",
+        "Nakamura",
+        "Barishal",
+        "Cumberbatch",
+        "Thessaloniki",
+        "Okonkwo",
+        "Lindqvist",
+        "Rodrigues",
+        "Khartoum",
+        "Massachusetts",
+        "Bhattacharya",
+        "Sokolov",
+    ];
+    let Some(pairs) = pairs("bn") else { return };
+    let mut found = 0;
+    for (i, (source, target)) in pairs.iter().enumerate() {
+        let name = NAMES[i % NAMES.len()];
+        let spoilt = format!("According to {name}, {target}");
+        let flags = guards::check(source, &spoilt, Language::Bengali, false);
+        found += usize::from(flags.iter().any(|flag| flag.detail.ends_with(name)));
+    }
+    let share = found as f64 / pairs.len() as f64;
+    eprintln!("bn: names out of nowhere: {found} of {} = {share:.3}", pairs.len());
+    assert!(share >= 0.75, "{share}");
+}
+
 #[test]
 fn a_lost_negation_is_found() {
     let spoil = |target: &str| {

@@ -1,17 +1,21 @@
-"""Finds the names in pairs.jsonl, and writes those that can be told to the model: names.tsv.
+"""Finds the names in pairs.jsonl, and writes those that can be told to the model: names.tsv; and
+the words there that are none: prompts/ordinary.txt.
 
-    python models/bengali/names.py
+    python models/bengali/names.py PAIRS.tsv
 
+PAIRS.tsv is train.py's; its English counts as well when it is asked which words are ordinary.
 A name's Bengali form is found by its consonants: those of a capitalised English word inside a sentence,
 and those of a Bengali word without its case ending. A form is kept if nearly every pair with it has the
 English word; English words that are also written small are no names.
 """
 
+import calendar
 import collections
 import difflib
 import json
 import pathlib
 import re
+import sys
 import unicodedata
 
 HERE = pathlib.Path(__file__).parent
@@ -19,6 +23,8 @@ CONSONANTS = dict(zip("কখগঘঙচছজঝঞটঠডঢণতথদধ
 # Case endings and articles, the longest first.
 ENDINGS = "গুলোর গুলির গুলোতে গুলোকে গুলো গুলি দেরকে দের টিকে টির টি েরা ের কে তে রা য়ের য় র ে".split()
 WORD = re.compile(r"[\u0980-\u09e5\u09f0-\u09f1]+")
+# As many pairs as there were when the adapter's third cycle was planned.
+PAIRS = 20500
 # Of the consonants, the least that must agree; and of the pairs with a form.
 ALIKE, KEPT = 0.75, 0.8
 
@@ -75,10 +81,36 @@ def named(english):
             yield match.group()
 
 
+def lowered(texts):
+    return collections.Counter(
+        word for text in texts for word in re.findall(r"(?<![\w’'-])[a-z]+(?![\w-])", text)
+    )
+
+
+def write_ordinary(ours, theirs):
+    theirs = list(theirs)
+    capitals = lambda texts: collections.Counter(name for text in texts for name in named(text))
+    small, careless = lowered(ours), lowered(theirs)
+    ours, theirs = capitals(ours), capitals(theirs)
+    ordinary = {
+        word
+        for word in small | careless
+        if len(word) > 2
+        and (
+            2 <= small[word] >= ours[word.capitalize()] / 20
+            or 4 <= careless[word] >= theirs[word.capitalize()]
+        )
+    }
+    ordinary |= {day.lower() for day in [*calendar.day_name, *calendar.month_name[1:]]}
+    ordinary |= set("inc ltd corp bros rev sen gov gen col sgt capt mrs nov dec jan feb aug sept oct".split())
+    (HERE.parents[1] / "prompts/ordinary.txt").write_text("\n".join(sorted(ordinary)) + "\n")
+
+
 def main():
-    pairs = [json.loads(line) for line in open(HERE / "pairs.jsonl")]
+    pairs = [json.loads(line) for line in open(HERE / "pairs.jsonl")][:PAIRS]
     pairs = [(WORD.findall(composed(pair["bn"])), pair["en"]) for pair in pairs]
     small = collections.Counter(w for _, en in pairs for w in re.findall(r"(?<![\w’'])[a-z][\w-]*", en))
+    write_ordinary([english for _, english in pairs], (line.split("\t")[1] for line in open(sys.argv[1])))
     found = collections.defaultdict(collections.Counter)
     for words, english in pairs:
         for name in set(named(english)):

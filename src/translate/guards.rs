@@ -45,6 +45,15 @@ pub fn check(source: &str, target: &str, language: Language, hit_limit: bool) ->
                 Some(flag(FlagKind::Name, format!("{form} ({english}) is in the source only")))
             }),
     );
+    if language == Language::Bengali {
+        let (missing, unfounded) = names::mistold(source, target);
+        let missing = missing
+            .iter()
+            .map(|(form, english)| format!("{form} ({english}) is in the source only"));
+        let unfounded =
+            unfounded.iter().map(|name| format!("nothing in the source sounds like {name}"));
+        flags.extend(missing.chain(unfounded).map(|detail| flag(FlagKind::Name, detail)));
+    }
     flags.extend(
         misspelt(source, target)
             .into_iter()

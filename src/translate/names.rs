@@ -1,12 +1,16 @@
 //! Names that news uses often, and how English writes them.
 
+mod bengali;
+mod sounds;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::LazyLock,
 };
 
 use unicode_normalization::UnicodeNormalization;
 
+use self::bengali::Listed;
 use crate::Language;
 
 /// One name in the source languages and in English.
@@ -50,12 +54,6 @@ impl Name {
     }
 }
 
-/// Names of the Bengali that models/bengali has learnt from, by their forms without endings.
-static LISTED: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
-    let lines = include_str!("../../models/bengali/names.tsv").lines();
-    lines.filter_map(|line| line.split_once('\t')).collect()
-});
-
 /// The known names in `source`, with the form in which each stands there, in order of appearance.
 #[must_use]
 pub fn known(source: &str, language: Language) -> Vec<(&'static Name, &'static str)> {
@@ -97,6 +95,25 @@ pub fn invented(source: &str, target: &str, language: Language) -> Vec<&'static 
         .collect()
 }
 
+/// What is wrong with the names of `target`, a translation from a language without capitals, by
+/// lists and by their sound: those that it left out, as the source and as English write them, and
+/// those that nothing in the source accounts for.
+#[must_use]
+pub fn mistold(source: &str, target: &str) -> (Vec<(String, &'static str)>, Vec<String>) {
+    let source: String = source.nfc().collect();
+    let known = places(&source, Language::Bengali);
+    let missing = bengali::untold(&source, target)
+        .into_iter()
+        // Those are looked for by other rules.
+        .filter(|l| !known.iter().any(|(at, _, form)| (*at..at + form.len()).contains(&l.at)))
+        .filter_map(|l| Some((l.form.to_owned(), *l.english.first()?)))
+        .collect();
+    let told: Vec<&str> =
+        known.iter().flat_map(|(_, name, _)| &name.english).map(String::as_str).collect();
+    let unfounded = bengali::unfounded(&source, target, &told);
+    (missing, unfounded.into_iter().map(str::to_owned).collect())
+}
+
 /// The known names in `source` as a prompt shows them: `普京 = Putin; 克宫 = Kremlin`. Empty if
 /// there are none.
 #[must_use]
@@ -104,66 +121,29 @@ pub fn glossary(source: &str, language: Language) -> String {
     /// More would be a lesson, not a hint.
     const MOST: usize = 8;
     let source: String = source.nfc().collect();
+    let listed = match language {
+        Language::Bengali => bengali::listed(&source),
+        _ => Vec::new(),
+    };
+    let mut known = places(&source, language);
+    // Of names that stand in one another, the longer one is meant.
+    let within = |at: usize, form: &str, from: usize, longer: &str| {
+        form.len() < longer.len() && (from..from + longer.len()).contains(&at)
+    };
+    known.retain(|(at, _, form)| !listed.iter().any(|l| within(*at, form, l.at, l.form)));
     let mut entries = BTreeMap::new();
-    if language == Language::Bengali {
-        for (at, word) in bengali_words(&source) {
-            if let Some((form, name)) = without_endings(word).find_map(|f| LISTED.get_key_value(f))
-            {
-                entries.insert(at, format!("{form} = {name}"));
-            }
+    for Listed { at, form, english, .. } in listed {
+        let part = known.iter().any(|(from, _, longer)| within(at, form, *from, longer));
+        if let (Some(english), false) = (english.first(), part) {
+            entries.insert(at, format!("{form} = {english}"));
         }
     }
-    for (at, name, form) in places(&source, language) {
+    for (at, name, form) in known {
         if let Some(english) = name.english.first() {
             entries.insert(at, format!("{form} = {english}"));
         }
     }
     entries.into_values().take(MOST).collect::<Vec<_>>().join("; ")
-}
-
-/// Runs of Bengali letters and signs, without digits and stops.
-fn bengali_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let letter = |c: char| matches!(c, '\u{980}'..='\u{9E5}' | '\u{9F0}'..='\u{9F1}');
-    let mut from = 0;
-    text.split(move |c| !letter(c)).filter_map(move |word| {
-        let at = from;
-        // Behind the word stands what it was split at.
-        from = at + word.len();
-        from += text.get(from..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        (!word.is_empty()).then_some((at, word))
-    })
-}
-
-/// A Bengali word, and what it may be without its ending (as in models/bengali/names.py).
-fn without_endings(word: &str) -> impl Iterator<Item = &str> {
-    /// Of case and number, and articles; the longest first.
-    const ENDINGS: [&str; 20] = [
-        "গুলোর",
-        "গুলির",
-        "গুলোতে",
-        "গুলোকে",
-        "গুলো",
-        "গুলি",
-        "দেরকে",
-        "দের",
-        "টিকে",
-        "টির",
-        "টি",
-        "েরা",
-        "ের",
-        "কে",
-        "তে",
-        "রা",
-        "য\u{9BC}ের",
-        "য\u{9BC}",
-        "র",
-        "ে",
-    ];
-    let length = word.chars().count();
-    let bare = ENDINGS.into_iter().filter_map(move |ending| {
-        word.strip_suffix(ending).filter(|_| length > ending.chars().count() + 2)
-    });
-    std::iter::once(word).chain(bare)
 }
 
 /// Longer words that merely contain a name.
