@@ -711,7 +711,7 @@ fn bench_measures_what_it_was_asked_for_and_compares_with_an_earlier_run() {
     let compared = [&asked[..], &["--compare", "earlier.json"]].concat();
     let (code, out, err) = run(desk.brief(&compared));
     assert_eq!(code, 0, "{err}");
-    let row = |begins: &str| out.lines().filter(|l| l.trim_start().starts_with(begins)).last();
+    let row = |begins: &str| out.lines().rev().find(|l| l.trim_start().starts_with(begins));
     assert!(row("40 ").unwrap().ends_with('x'), "{out}");
     assert!(row("3 ").unwrap().ends_with('-'), "there was no such batch:\n{out}");
 

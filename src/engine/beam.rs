@@ -19,6 +19,15 @@ impl Search {
     pub const MOST_BEAMS: u8 = 16;
     /// The likeliest token at each step.
     pub const GREEDY: Self = Self { beams: 1, length_penalty: 1.0 };
+
+    /// With four times the beams, as far as that is allowed; greedy decoding stays what it is.
+    #[must_use]
+    pub fn wider(self) -> Self {
+        match self.beams {
+            ..=1 => self,
+            beams => Self { beams: (4 * beams).min(Self::MOST_BEAMS.into()), ..self },
+        }
+    }
 }
 
 /// A hypothesis that may go on.

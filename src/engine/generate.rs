@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     Engine,
-    arch::decoder::{Pass, Rows},
+    arch::decoder::{Feed, Pass},
     beam::{self, Beam, Candidate, Ended, Search, repeats},
     kernels::log_sum_exp,
     kv::{Prefix, SequenceKv},
@@ -158,7 +158,7 @@ impl Engine {
             let mut kv = SequenceKv::new(parent.clone(), self.decoder.config.layers);
             for chunk in level.chunks(CHUNK) {
                 self.decoder
-                    .prefill(&mut [Rows { kv: &mut kv, tokens: chunk }])
+                    .prefill(&mut [Feed { kv: &mut kv, tokens: chunk }])
                     .map_err(Error::engine("computing a shared prompt"))?;
             }
             let prefix = Arc::new(kv.into_prefix(level.clone()));
@@ -181,7 +181,7 @@ impl Engine {
         let mut kv = SequenceKv::new(None, pass.layers);
         let mut state = Vec::new();
         for chunk in prompt.tokens().chunks(CHUNK) {
-            let rows = &mut [Rows { kv: &mut kv, tokens: chunk }];
+            let rows = &mut [Feed { kv: &mut kv, tokens: chunk }];
             let states = self.decoder.states(rows, pass);
             let states = states.map_err(Error::engine("judging a sentence"))?;
             state = states.into_iter().next().unwrap_or_default();
@@ -264,7 +264,7 @@ impl Engine {
             while beam.pending.len() > CHUNK {
                 let rest = beam.pending.split_off(CHUNK);
                 self.decoder
-                    .prefill(&mut [Rows { kv: &mut beam.kv, tokens: &beam.pending }])
+                    .prefill(&mut [Feed { kv: &mut beam.kv, tokens: &beam.pending }])
                     .map_err(Error::engine("reading a prompt"))?;
                 beam.pending = rest;
             }
@@ -274,8 +274,8 @@ impl Engine {
         while !coming.is_empty() {
             let count = fitting(coming.iter().map(|beam| beam.pending.len()));
             let (group, rest) = coming.split_at_mut(count);
-            let mut rows: Vec<Rows<'_>> =
-                group.iter_mut().map(|b| Rows { kv: &mut b.kv, tokens: &b.pending }).collect();
+            let mut rows: Vec<Feed<'_>> =
+                group.iter_mut().map(|b| Feed { kv: &mut b.kv, tokens: &b.pending }).collect();
             logits
                 .extend(self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?);
             coming = rest;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     Engine,
-    arch::decoder::{Cost, Rows},
+    arch::decoder::{Cost, Feed},
     generate::CHUNK,
     kernels::log_sum_exp,
     kv::SequenceKv,
@@ -58,7 +58,7 @@ impl Engine {
             self.words(context + sequences).skip(context).map(|token| vec![token]).collect();
         let mut step = || -> Result<Duration> {
             let began = Instant::now();
-            let rows = caches.iter_mut().zip(&tokens).map(|(kv, tokens)| Rows { kv, tokens });
+            let rows = caches.iter_mut().zip(&tokens).map(|(kv, tokens)| Feed { kv, tokens });
             let logits = self
                 .decoder
                 .forward(&mut rows.collect::<Vec<_>>())
@@ -85,10 +85,10 @@ impl Engine {
         let (before, last) = tokens.split_at(tokens.len().saturating_sub(1) / CHUNK * CHUNK);
         let fail = "measuring a prompt";
         for tokens in before.chunks(CHUNK) {
-            let rows = &mut [Rows { kv: &mut kv, tokens }];
+            let rows = &mut [Feed { kv: &mut kv, tokens }];
             self.decoder.prefill(rows).map_err(Error::engine(fail))?;
         }
-        let rows = &mut [Rows { kv: &mut kv, tokens: last }];
+        let rows = &mut [Feed { kv: &mut kv, tokens: last }];
         self.decoder.forward(rows).map_err(Error::engine(fail))?;
         Ok(kv)
     }

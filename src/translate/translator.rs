@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Language,
     article::{Article, BlockKind, Sentence},
-    engine::{Engine, Output, Prefix, Prompt, Prompts, Request, Search, Watch},
+    engine::{Engine, Output, Prefix, Prompts, Request, Search, Watch},
     error::Result,
     trace::facts,
 };
@@ -57,8 +57,8 @@ struct Draft {
     connected: bool,
     /// The best attempt so far at each.
     best: Vec<Option<Candidate>>,
-    /// The prompts that were tried for each.
-    asked: Vec<Vec<Vec<u32>>>,
+    /// What was tried for each: the prompts, and how many hypotheses were followed.
+    asked: Vec<Vec<(Vec<u32>, usize)>>,
 }
 
 impl Draft {
@@ -68,13 +68,13 @@ impl Draft {
         Self { language, texts, connected, best, asked }
     }
 
-    /// Takes note that `prompt` is tried for a text; `false` if it has been already, and would give
+    /// Takes note that `request` is tried for a text; `false` if it has been already, and would give
     /// the same again.
-    fn ask(&mut self, index: usize, prompt: &Prompt) -> bool {
+    fn ask(&mut self, index: usize, request: &Request) -> bool {
         let Some(asked) = self.asked.get_mut(index) else { return false };
-        let tokens = prompt.tokens();
-        let new = !asked.contains(&tokens);
-        asked.push(tokens);
+        let asking = (request.prompt.tokens(), request.search.beams);
+        let new = !asked.contains(&asking);
+        asked.push(asking);
         new
     }
 
@@ -224,7 +224,7 @@ impl Runs<'_> {
         let text = self.draft.texts.get(index).map_or("", String::as_str);
         let earlier = self.earlier.get(run).map_or(&[][..], Vec::as_slice);
         let request = self.asking.first(engine, text, earlier)?;
-        self.draft.ask(index, &request.prompt);
+        self.draft.ask(index, &request);
         Ok(Some(request))
     }
 }
@@ -337,8 +337,15 @@ impl Translator<'_> {
                 let text = draft.texts.get(i).map_or("", String::as_str);
                 let previous = i.checked_sub(1).filter(|_| draft.connected);
                 let previous = previous.and_then(|i| draft.pair(i));
-                let request = asking.again(self.engine, text, previous, attempt, draft.best(i))?;
-                if draft.ask(i, &request.prompt) {
+                let best = draft.best(i);
+                let mut request = asking.again(self.engine, text, previous, attempt, best)?;
+                let mut new = draft.ask(i, &request);
+                if !new {
+                    // The same prompt finds something else only where more is followed.
+                    request.search = request.search.wider();
+                    new = draft.ask(i, &request);
+                }
+                if new {
                     tried.push(i);
                     requests.push(request);
                 }
@@ -429,6 +436,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::Span;
+    use crate::engine::Prompt;
 
     fn sentences(kinds: &[(BlockKind, usize)]) -> Vec<Sentence> {
         kinds
@@ -491,12 +499,22 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_is_tried_once() {
+    fn a_prompt_is_tried_again_only_with_more_hypotheses() {
         let mut draft = Draft::new(vec!["Ja.".to_owned()], Language::German, false);
-        let prompt =
-            |levels: &[&[u32]]| Prompt { levels: levels.iter().map(|l| l.to_vec()).collect() };
-        assert!(draft.ask(0, &prompt(&[&[1], &[2, 3]])));
-        assert!(!draft.ask(0, &prompt(&[&[1, 2, 3]])));
-        assert!(draft.ask(0, &prompt(&[&[1, 2]])));
+        let request = |levels: &[&[u32]], search| Request {
+            prompt: Prompt { levels: levels.iter().map(|l| l.to_vec()).collect() },
+            after: None,
+            max_tokens: 9,
+            search,
+            grammar: None,
+        };
+        let beams = Search { beams: 4, ..Search::GREEDY };
+        assert!(draft.ask(0, &request(&[&[1], &[2, 3]], beams)));
+        assert!(!draft.ask(0, &request(&[&[1, 2, 3]], beams)));
+        assert!(draft.ask(0, &request(&[&[1, 2]], beams)));
+        assert!(draft.ask(0, &request(&[&[1, 2, 3]], beams.wider())));
+        assert!(!draft.ask(0, &request(&[&[1, 2, 3]], beams.wider())));
+        assert!(draft.ask(0, &request(&[&[1, 2, 3]], Search::GREEDY)));
+        assert!(!draft.ask(0, &request(&[&[1, 2, 3]], Search::GREEDY.wider())));
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     config::{Config, Rope},
     linear::{Input, Weight},
+    rows::Rows,
     weights::Matrix,
 };
 
@@ -129,7 +130,7 @@ pub(super) struct LowRank {
 
 impl LowRank {
     /// `[rows, in]` → what is added to `[rows, out]`.
-    pub(super) fn forward(&self, rows: &Input) -> Result<Tensor> {
+    pub(super) fn forward(&self, rows: &Input) -> Result<Rows> {
         self.up.forward(&Input::new(self.down.forward(rows)?))
     }
 }

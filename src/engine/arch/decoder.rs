@@ -7,17 +7,18 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Device, Result, Tensor, quantized::QMatMul};
+use candle_core::{Device, Result, Tensor, quantized::QMatMul};
 use rayon::prelude::*;
 
 use super::{
     super::{
-        kernels::{Activation, Attention, activate_gate, attend},
+        kernels::{Attention, attend},
         kv::SequenceKv,
     },
     adapter::{Adapter, LowRank, Part},
     config::{Config, Rope},
     linear::{Input, Linear, Weight},
+    rows::{Rows, Vector},
     weights::{Matrix, Weights},
 };
 
@@ -31,13 +32,13 @@ pub struct Pass<'a> {
 }
 
 struct Norm {
-    weight: Tensor,
+    weight: Vector,
     eps: f32,
 }
 
 impl Norm {
-    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        candle_nn::ops::rms_norm(&rows.contiguous()?, &self.weight, self.eps)
+    fn forward(&self, rows: &Rows) -> Result<Rows> {
+        rows.normed(&self.weight, self.eps)
     }
 }
 
@@ -88,8 +89,8 @@ pub struct Cost {
     pub kv_bytes: usize,
 }
 
-/// The rows of one sequence in a forward pass.
-pub struct Rows<'a> {
+/// What one sequence is given in a forward pass: a row for each token.
+pub struct Feed<'a> {
     /// The sequence's cache; the pass appends to it.
     pub kv: &'a mut SequenceKv,
     /// The new tokens.
@@ -103,8 +104,12 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    fn vector(&mut self, name: &str) -> Result<Vector> {
+        Vector::new(self.weights.vector(name, self.device)?)
+    }
+
     fn norm(&mut self, name: &str) -> Result<Norm> {
-        Ok(Norm { weight: self.weights.vector(name, self.device)?, eps: self.eps })
+        Ok(Norm { weight: self.vector(name)?, eps: self.eps })
     }
 
     fn optional_norm(&mut self, name: &str) -> Result<Option<Norm>> {
@@ -116,11 +121,7 @@ impl Loader<'_> {
         let bias = format!("{name}.bias");
         Ok(Linear {
             weight: Weight::new(&matrix, self.device)?,
-            bias: if self.weights.has(&bias) {
-                Some(self.weights.vector(&bias, self.device)?)
-            } else {
-                None
-            },
+            bias: if self.weights.has(&bias) { Some(self.vector(&bias)?) } else { None },
         })
     }
 }
@@ -183,10 +184,10 @@ impl Decoder {
     ///
     /// # Errors
     /// candle's.
-    pub fn forward(&self, batch: &mut [Rows<'_>]) -> Result<Vec<Vec<f32>>> {
+    pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Vec<Vec<f32>>> {
         let rows = self.last_rows(batch, self.whole())?;
         let rows = self.output_norm.forward(&rows)?;
-        self.head.forward(&Input::new(rows))?.to_dtype(DType::F32)?.to_vec2()
+        parted(self.head.forward(&Input::new(rows))?)
     }
 
     /// Runs `batch` through the layers of `pass`, and returns the residual stream behind them at
@@ -195,8 +196,8 @@ impl Decoder {
     ///
     /// # Errors
     /// candle's.
-    pub fn states(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Vec<Vec<f32>>> {
-        self.last_rows(batch, pass)?.to_dtype(DType::F32)?.to_vec2()
+    pub fn states(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Vec<Vec<f32>>> {
+        parted(self.last_rows(batch, pass)?)
     }
 
     /// What one token costs.
@@ -252,7 +253,7 @@ impl Decoder {
         Pass { layers: self.layers.len(), adapter: self.resident.as_ref() }
     }
 
-    fn last_rows(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Tensor> {
+    fn last_rows(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let rows = self.hidden(batch, pass)?;
         let mut last = Vec::with_capacity(batch.len());
         let mut end = 0u32;
@@ -260,14 +261,14 @@ impl Decoder {
             end += sequence.tokens.len() as u32;
             last.push(end.saturating_sub(1));
         }
-        rows.index_select(&Tensor::new(last, &self.device)?, 0)
+        rows.select(&last)
     }
 
     /// As [`Decoder::forward`], without computing logits: for prefixes.
     ///
     /// # Errors
     /// candle's.
-    pub fn prefill(&self, batch: &mut [Rows<'_>]) -> Result<()> {
+    pub fn prefill(&self, batch: &mut [Feed<'_>]) -> Result<()> {
         self.hidden(batch, self.whole()).map(|_| ())
     }
 
@@ -277,18 +278,18 @@ impl Decoder {
     /// candle's.
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.layers);
-        let rows = self.hidden(&mut [Rows { kv: &mut kv, tokens }], self.whole())?;
+        let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens }], self.whole())?;
         let head = Weight::new(&self.output, &self.device)?;
-        head.forward(&Input::new(self.output_norm.forward(&rows)?))?.to_vec2()
+        parted(head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
     }
 
     /// The residual stream behind the layers of `pass`: `[rows, hidden]`.
-    fn hidden(&self, batch: &mut [Rows<'_>], pass: Pass<'_>) -> Result<Tensor> {
+    fn hidden(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
         let ids = Tensor::new(tokens, &self.device)?;
-        let mut x = self.embedding.embedding(&ids)?.to_dtype(DType::F32)?;
+        let mut x = Rows::new(self.embedding.embedding(&ids)?)?;
         if let Some(scale) = self.config.embedding_scale {
-            x = (x * f64::from(scale))?;
+            x = x.scaled(scale)?;
         }
         let positions: Vec<usize> =
             batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();
@@ -296,7 +297,6 @@ impl Decoder {
         let places = Places { turns: self.config.thetas().map(turns).collect(), positions };
         for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
             let with = |part| pass.adapter.and_then(|a| a.part(index, part));
-            let residual = &x;
             let normed = Input::new(layer.attention_norm.forward(&x)?);
             let attended =
                 Input::new(self.attention(index, layer, &normed, batch, &places, &with)?);
@@ -304,40 +304,21 @@ impl Decoder {
             if let Some(norm) = &layer.post_attention_norm {
                 attended = norm.forward(&attended)?;
             }
-            let x1 = (residual + attended)?;
-            let normed = Input::new(layer.ffn_norm.forward(&x1)?);
+            x = x.plus(&attended)?;
+            let normed = Input::new(layer.ffn_norm.forward(&x)?);
             let gate = layer.gate.forward(&normed, with(Part::Gate))?;
             let up = layer.up.forward(&normed, with(Part::Up))?;
-            let gated = Input::new(self.gated(&gate, &up)?);
+            let gated = Input::new(gate.gating(&up, self.config.activation)?);
             let mut fed = layer.down.forward(&gated, with(Part::Down))?;
             if let Some(norm) = &layer.post_ffn_norm {
                 fed = norm.forward(&fed)?;
             }
-            x = (x1 + fed)?;
+            x = x.plus(&fed)?;
         }
         for sequence in batch.iter_mut() {
             sequence.kv.advance(sequence.tokens.len());
         }
         Ok(x)
-    }
-
-    /// The gate, opened, times what it lets through: `[rows, ffn]`.
-    fn gated(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-        /// Numbers that one thread takes at a time.
-        const PART: usize = 1 << 14;
-        let activation = self.config.activation;
-        if !self.device.is_cpu() {
-            let gate = match activation {
-                Activation::Silu => gate.silu()?,
-                Activation::GeluTanh => gate.gelu()?,
-            };
-            return gate * up;
-        }
-        let mut gated: Vec<f32> = gate.flatten_all()?.to_vec1()?;
-        let up: Vec<f32> = up.flatten_all()?.to_vec1()?;
-        let parts = gated.par_chunks_mut(PART).zip(up.par_chunks(PART));
-        parts.for_each(|(gate, up)| activate_gate(activation, gate, up));
-        Tensor::from_vec(gated, gate.shape(), &self.device)
     }
 
     /// Attention of one layer over all rows, computed on the host: `[rows, heads * head_size]`.
@@ -346,23 +327,21 @@ impl Decoder {
         index: usize,
         layer: &Layer,
         normed: &Input,
-        batch: &mut [Rows<'_>],
+        batch: &mut [Feed<'_>],
         places: &Places,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
-    ) -> Result<Tensor> {
+    ) -> Result<Rows> {
         let Config { heads, kv_heads, head_size, .. } = self.config;
-        let per_head = |rows: Tensor, norm: &Option<Norm>| -> Result<Vec<f32>> {
-            let rows = match norm {
-                Some(norm) => norm.forward(&rows.reshape(((), head_size))?)?,
-                None => rows,
-            };
-            rows.flatten_all()?.to_vec1()
+        let per_head = |rows: Rows, norm: &Option<Norm>| -> Result<Vec<f32>> {
+            match norm {
+                Some(norm) => norm.forward(&rows.in_rows_of(head_size)?)?.into_host(),
+                None => rows.into_host(),
+            }
         };
         let mut queries =
             per_head(layer.query.forward(normed, with(Part::Query))?, &layer.query_norm)?;
         let mut keys = per_head(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm)?;
-        let values: Vec<f32> =
-            layer.value.forward(normed, with(Part::Value))?.flatten_all()?.to_vec1()?;
+        let values: Vec<f32> = layer.value.forward(normed, with(Part::Value))?.into_host()?;
 
         let Places { positions, turns } = places;
         let turns = turns.get(self.config.theta(index)).map_or(&[][..], Vec::as_slice);
@@ -424,8 +403,14 @@ impl Decoder {
                 }
             }
         }
-        Tensor::from_vec(out, (positions.len(), heads * head_size), &self.device)
+        Rows::from_host(out, heads * head_size, &self.device)
     }
+}
+
+/// Each row for itself.
+fn parted(rows: Rows) -> Result<Vec<Vec<f32>>> {
+    let columns = rows.columns()?.max(1);
+    Ok(rows.into_host()?.par_chunks(columns).map(<[f32]>::to_vec).collect())
 }
 
 /// Where the rows of a pass stand.

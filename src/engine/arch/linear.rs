@@ -3,40 +3,49 @@
 use std::{cell::OnceCell, sync::Arc};
 
 use candle_core::{
-    Device, Module, Result, Tensor,
+    Device, Module, Result, Tensor, bail,
     quantized::{GgmlDType, QMatMul},
 };
 
 use super::{
     super::kernels::{Activations, Format, Full, Kernel, Packed},
     adapter::LowRank,
+    rows::{Rows, Vector},
     weights::Matrix,
 };
 
-/// What linear layers read: rows of activations, `[rows, in]`. Several layers may read the same.
+/// What linear layers read. Several may read the same.
 pub(super) struct Input {
-    rows: Tensor,
-    /// The same on the host, once a layer needs it.
-    host: OnceCell<Vec<f32>>,
+    rows: Rows,
+    /// The same as a tensor, once a layer needs it.
+    tensor: OnceCell<Tensor>,
     /// The same, rounded.
     rounded: OnceCell<Activations>,
 }
 
 impl Input {
-    pub fn new(rows: Tensor) -> Self {
-        Self { rows, host: OnceCell::new(), rounded: OnceCell::new() }
+    pub fn new(rows: Rows) -> Self {
+        Self { rows, tensor: OnceCell::new(), rounded: OnceCell::new() }
     }
 
-    fn host(&self) -> Result<&[f32]> {
-        if self.host.get().is_none() {
-            let host = self.rows.flatten_all()?.to_vec1()?;
-            return Ok(self.host.get_or_init(|| host));
+    /// On the processor, with the length of a row.
+    fn host(&self) -> Result<(&[f32], usize)> {
+        match &self.rows {
+            Rows::Host { data, columns } => Ok((data, *columns)),
+            Rows::Device(_) => bail!("a weight on the processor was given activations elsewhere"),
         }
-        Ok(self.host.get().map_or(&[], Vec::as_slice))
+    }
+
+    fn tensor(&self) -> Result<&Tensor> {
+        if self.tensor.get().is_none() {
+            let tensor = self.rows.to_tensor()?;
+            return Ok(self.tensor.get_or_init(|| tensor));
+        }
+        self.tensor.get().ok_or_else(|| candle_core::Error::Msg("no tensor".into()))
     }
 
     fn rounded(&self) -> Result<&Activations> {
-        let (host, columns) = (self.host()?, self.rows.dims2()?.1);
+        let (host, columns) = self.host()?;
         Ok(self.rounded.get_or_init(|| Activations::new(host, columns)))
     }
 }
@@ -81,18 +90,15 @@ impl Weight {
     }
 
     /// `[rows, out]`
-    pub fn forward(&self, input: &Input) -> Result<Tensor> {
-        match self {
-            Self::Candle(weight) => weight.forward(&input.rows),
+    pub fn forward(&self, input: &Input) -> Result<Rows> {
+        let (data, columns) = match self {
+            Self::Candle(weight) => return Rows::new(weight.forward(input.tensor()?)?),
             Self::Packed(kernel, weight) => {
-                let out = weight.forward(*kernel, input.rounded()?);
-                Tensor::from_vec(out, (input.rows.dims2()?.0, weight.shape().0), &Device::Cpu)
+                (weight.forward(*kernel, input.rounded()?), weight.shape().0)
             }
-            Self::Full(weight) => {
-                let out = weight.forward(input.host()?);
-                Tensor::from_vec(out, (input.rows.dims2()?.0, weight.shape().0), &Device::Cpu)
-            }
-        }
+            Self::Full(weight) => (weight.forward(input.host()?.0), weight.shape().0),
+        };
+        Ok(Rows::Host { data, columns })
     }
 
     /// Bytes held.
@@ -121,17 +127,17 @@ impl Weight {
 /// A linear layer.
 pub(super) struct Linear {
     pub weight: Weight,
-    pub bias: Option<Tensor>,
+    pub bias: Option<Vector>,
 }
 
 impl Linear {
-    pub fn forward(&self, input: &Input, adapted: Option<&LowRank>) -> Result<Tensor> {
+    pub fn forward(&self, input: &Input, adapted: Option<&LowRank>) -> Result<Rows> {
         let mut out = self.weight.forward(input)?;
         if let Some(low_rank) = adapted {
-            out = (out + low_rank.forward(input)?)?;
+            out = out.plus(&low_rank.forward(input)?)?;
         }
         match &self.bias {
-            Some(bias) => out.broadcast_add(bias),
+            Some(bias) => out.plus_each(bias),
             None => Ok(out),
         }
     }

@@ -5,4 +5,5 @@ pub mod config;
 pub mod decoder;
 pub mod encoder;
 mod linear;
+mod rows;
 pub mod weights;

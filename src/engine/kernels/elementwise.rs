@@ -36,6 +36,48 @@ multiversion! {
 }
 
 multiversion! {
+    /// `x ← x + y`, as far as `x` goes.
+    pub fn add(x: &mut [f32], y: &[f32]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += y;
+        }
+    }
+}
+
+multiversion! {
+    /// Adds `y` to each row of `x`, rows being as long as `y`.
+    pub fn add_to_each(x: &mut [f32], y: &[f32]) {
+        for row in x.chunks_exact_mut(y.len().max(1)) {
+            for (x, y) in row.iter_mut().zip(y) {
+                *x += y;
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Divides each row of `x` by the root of its mean square (`eps` being added to that), times
+    /// `weight`, which is as long as a row. A row's result depends on nothing else.
+    pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+        let columns = weight.len().max(1);
+        for (x, out) in x.chunks_exact(columns).zip(out.chunks_exact_mut(columns)) {
+            let mut sums = [0f32; LANES];
+            let (chunks, rest) = x.as_chunks::<LANES>();
+            for chunk in chunks {
+                for (sum, x) in sums.iter_mut().zip(chunk) {
+                    *sum += x * x;
+                }
+            }
+            let square: f32 = sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>();
+            let scale = 1.0 / (square / columns as f32 + eps).sqrt();
+            for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+                *out = x * scale * weight;
+            }
+        }
+    }
+}
+
+multiversion! {
     /// The natural logarithm of the sum of the numbers' exponentials.
     pub fn log_sum_exp(x: &[f32]) -> f64 {
         let mut highest = [f32::NEG_INFINITY; LANES];
@@ -110,6 +152,26 @@ mod tests {
             let tanh = (0.797_884_560_802_865_4 * (x + 0.044_715 * x.powi(3))).tanh();
             let exact = 0.5 * x * (1.0 + tanh);
             assert!((f64::from(got) - exact).abs() < 1e-6 * x.abs().max(1.0), "{x}");
+        }
+    }
+
+    #[test]
+    fn rows_are_normed_as_defined_each_for_itself() {
+        let columns = 83;
+        let x: Vec<f32> = (0..5 * columns).map(|i| (i as f32 * 0.7).sin() * 9.0).collect();
+        let weight: Vec<f32> = (0..columns).map(|i| 1.0 + i as f32 * 0.01).collect();
+        let mut out = vec![0.0; x.len()];
+        rms_norm(&x, &weight, 1e-6, &mut out);
+        for (row, got) in x.chunks(columns).zip(out.chunks(columns)) {
+            let square = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+            let root = (square / columns as f64 + 1e-6).sqrt();
+            for ((x, weight), got) in row.iter().zip(&weight).zip(got) {
+                let want = f64::from(*x) / root * f64::from(*weight);
+                assert!((f64::from(*got) - want).abs() < 1e-6 * want.abs().max(1.0), "{x}");
+            }
+            let mut alone = vec![0.0; columns];
+            rms_norm(row, &weight, 1e-6, &mut alone);
+            assert_eq!(alone, got);
         }
     }
 

@@ -56,7 +56,7 @@ macro_rules! multiversion {
 use multiversion;
 
 pub use attention::{Attention, attend};
-pub use elementwise::{Activation, activate_gate, log_sum_exp};
+pub use elementwise::{Activation, activate_gate, add, add_to_each, log_sum_exp, rms_norm};
 pub use formats::Format;
 pub use full::Full;
 pub use matmul::{Activations, Kernel, Packed};

@@ -1,0 +1,205 @@
+//! Activations, and what is done to each row of them alone.
+
+use candle_core::{DType, Device, Result, Tensor, bail};
+use rayon::prelude::*;
+
+use super::super::kernels::{Activation, activate_gate, add, add_to_each, rms_norm};
+
+/// Rows of activations, `[rows, columns]`.
+#[derive(Debug, Clone)]
+pub(super) enum Rows {
+    /// On the processor, row-major.
+    Host {
+        /// All of them.
+        data: Vec<f32>,
+        /// Floats of a row.
+        columns: usize,
+    },
+    /// Elsewhere.
+    Device(Tensor),
+}
+
+/// What is the same for all rows: a norm's weight or a bias.
+#[derive(Debug, Clone)]
+pub(super) enum Vector {
+    Host(Vec<f32>),
+    Device(Tensor),
+}
+
+impl Vector {
+    pub fn new(tensor: Tensor) -> Result<Self> {
+        if tensor.device().is_cpu() {
+            Ok(Self::Host(tensor.to_vec1()?))
+        } else {
+            Ok(Self::Device(tensor))
+        }
+    }
+}
+
+/// Numbers that are worth a task of their own.
+const TASK: usize = 1 << 15;
+
+/// Calls `work` on parts of `x`, each with its place, so many of `width` together as make a task.
+fn by_parts(x: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    let part = TASK.div_ceil(width.max(1)) * width.max(1);
+    if x.len() <= part {
+        return work(0, x);
+    }
+    x.par_chunks_mut(part).enumerate().for_each(|(i, x)| work(i * part, x));
+}
+
+impl Rows {
+    /// Of a matrix.
+    pub fn new(tensor: Tensor) -> Result<Self> {
+        let tensor = tensor.to_dtype(DType::F32)?;
+        if !tensor.device().is_cpu() {
+            return Ok(Self::Device(tensor));
+        }
+        let columns = tensor.dims2()?.1;
+        Ok(Self::Host { data: tensor.flatten_all()?.to_vec1()?, columns })
+    }
+
+    /// Of what was computed on the processor for `device`.
+    pub fn from_host(data: Vec<f32>, columns: usize, device: &Device) -> Result<Self> {
+        if device.is_cpu() {
+            return Ok(Self::Host { data, columns });
+        }
+        let rows = data.len() / columns.max(1);
+        Tensor::from_vec(data, (rows, columns), device).map(Self::Device)
+    }
+
+    /// All floats, row-major.
+    pub fn into_host(self) -> Result<Vec<f32>> {
+        match self {
+            Self::Host { data, .. } => Ok(data),
+            Self::Device(tensor) => tensor.flatten_all()?.to_vec1(),
+        }
+    }
+
+    /// The same as a tensor, `[rows, columns]`.
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        match self {
+            Self::Host { data, columns } => {
+                Tensor::from_slice(data, (data.len() / (*columns).max(1), *columns), &Device::Cpu)
+            }
+            Self::Device(tensor) => Ok(tensor.clone()),
+        }
+    }
+
+    pub fn columns(&self) -> Result<usize> {
+        match self {
+            Self::Host { columns, .. } => Ok(*columns),
+            Self::Device(tensor) => Ok(tensor.dims2()?.1),
+        }
+    }
+
+    /// The same floats in rows of another length, which they must fill.
+    pub fn in_rows_of(self, columns: usize) -> Result<Self> {
+        match self {
+            Self::Host { data, .. } => Ok(Self::Host { data, columns }),
+            Self::Device(tensor) => tensor.reshape(((), columns)).map(Self::Device),
+        }
+    }
+
+    /// The rows `ids`, in that order.
+    pub fn select(&self, ids: &[u32]) -> Result<Self> {
+        match self {
+            Self::Host { data, columns } => {
+                let row = |id: &u32| data.get(*id as usize * columns..)?.get(..*columns);
+                let Some(rows) = ids.iter().map(row).collect::<Option<Vec<_>>>() else {
+                    bail!("a row that isn't there was asked for")
+                };
+                Ok(Self::Host { data: rows.concat(), columns: *columns })
+            }
+            Self::Device(tensor) => {
+                tensor.index_select(&Tensor::new(ids, tensor.device())?, 0).map(Self::Device)
+            }
+        }
+    }
+
+    pub fn scaled(self, by: f32) -> Result<Self> {
+        match self {
+            Self::Host { mut data, columns } => {
+                data.iter_mut().for_each(|x| *x *= by);
+                Ok(Self::Host { data, columns })
+            }
+            Self::Device(tensor) => (tensor * f64::from(by)).map(Self::Device),
+        }
+    }
+
+    pub fn plus(self, other: &Self) -> Result<Self> {
+        match (self, other) {
+            (Self::Host { mut data, columns }, Self::Host { data: other, .. }) => {
+                if data.len() != other.len() {
+                    bail!("{} floats cannot be added to {}", other.len(), data.len())
+                }
+                by_parts(&mut data, 1, |at, x| {
+                    add(x, other.get(at..).unwrap_or_default());
+                });
+                Ok(Self::Host { data, columns })
+            }
+            (this, other) => (this.to_tensor()? + other.to_tensor()?).map(Self::Device),
+        }
+    }
+
+    /// Plus a vector, to each row.
+    pub fn plus_each(self, vector: &Vector) -> Result<Self> {
+        match (self, vector) {
+            (Self::Host { mut data, columns }, Vector::Host(vector)) => {
+                if columns != vector.len() {
+                    bail!("a bias of {} does not fit rows of {columns}", vector.len())
+                }
+                by_parts(&mut data, columns, |_, x| add_to_each(x, vector));
+                Ok(Self::Host { data, columns })
+            }
+            (Self::Device(tensor), Vector::Device(vector)) => {
+                tensor.broadcast_add(vector).map(Self::Device)
+            }
+            _ => bail!("rows and their bias lie on different devices"),
+        }
+    }
+
+    /// Root mean square norm (Zhang & Sennrich 2019, arXiv:1910.07467).
+    pub fn normed(&self, weight: &Vector, eps: f32) -> Result<Self> {
+        match (self, weight) {
+            (Self::Host { data, columns }, Vector::Host(weight)) => {
+                let columns = *columns;
+                if columns != weight.len() {
+                    bail!("a norm of {} does not fit rows of {columns}", weight.len())
+                }
+                let mut out = vec![0f32; data.len()];
+                by_parts(&mut out, columns, |at, out| {
+                    rms_norm(data.get(at..).unwrap_or_default(), weight, eps, out);
+                });
+                Ok(Self::Host { data: out, columns })
+            }
+            (Self::Device(tensor), Vector::Device(weight)) => {
+                candle_nn::ops::rms_norm(&tensor.contiguous()?, weight, eps).map(Self::Device)
+            }
+            _ => bail!("rows and their norm lie on different devices"),
+        }
+    }
+
+    /// This gate, opened, times what it lets through.
+    pub fn gating(self, up: &Self, activation: Activation) -> Result<Self> {
+        match (self, up) {
+            (Self::Host { mut data, columns }, Self::Host { data: up, .. }) => {
+                if data.len() != up.len() {
+                    bail!("a gate of {} floats does not fit {}", data.len(), up.len())
+                }
+                by_parts(&mut data, 1, |at, gate| {
+                    activate_gate(activation, gate, up.get(at..).unwrap_or_default());
+                });
+                Ok(Self::Host { data, columns })
+            }
+            (this, up) => {
+                let gate = this.to_tensor()?;
+                let gate = match activation {
+                    Activation::Silu => gate.silu()?,
+                    Activation::GeluTanh => gate.gelu()?,
+                };
+                (gate * up.to_tensor()?).map(Self::Device)
+            }
+        }
+    }
+}
