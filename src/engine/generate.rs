@@ -362,7 +362,7 @@ impl Engine {
     }
 
     /// What may be written, with its logit.
-    fn tokens(&self, logits: &[f32]) -> impl Iterator<Item = (u32, f32)> {
+    pub(super) fn tokens(&self, logits: &[f32]) -> impl Iterator<Item = (u32, f32)> {
         self.vocabulary.allowed().iter().copied().zip(logits.iter().copied())
     }
 
@@ -409,7 +409,7 @@ fn fitting(lengths: impl Iterator<Item = usize>) -> usize {
     fits.count().max(1)
 }
 
-fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
+pub(super) fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
     // The first of equals wins, so that ties can't depend on anything else.
     candidates.fold(None, |best, (id, logit)| match best {
         Some((_, highest)) if highest >= logit => best,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::{
     Engine,
     arch::decoder::{Cost, Feed},
-    generate::CHUNK,
+    generate::{CHUNK, argmax},
     kernels::log_sum_exp,
     kv::SequenceKv,
 };
@@ -66,8 +66,7 @@ impl Engine {
             let next = logits.into_par_iter().map(|logits| {
                 // As generation does, which tells how likely each token was.
                 std::hint::black_box(log_sum_exp(&logits));
-                let best = logits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
-                best.and_then(|(place, _)| self.vocabulary.allowed().get(place).copied())
+                argmax(self.tokens(&logits)).map(|(token, _)| token)
             });
             for (token, next) in tokens.iter_mut().zip(next.collect::<Vec<_>>()) {
                 *token = vec![next.unwrap_or_default()];

@@ -395,14 +395,23 @@ impl Decoder {
             })
             .collect();
         let mut out = vec![0f32; queries.len()];
-        for ((_, kv_head, rows), result) in units.iter().zip(results) {
-            for (row, part) in rows.clone().zip(result.chunks_exact(group * head_size)) {
-                let from = head_at(row, kv_head * group);
-                if let Some(place) = out.get_mut(from..from + part.len()) {
-                    place.copy_from_slice(part);
+        let mut rest = out.as_mut_slice();
+        let mut tasks = Vec::with_capacity(units.len());
+        // All heads of the same rows stand together.
+        for (units, results) in units.chunks(kv_heads).zip(results.chunks(kv_heads)) {
+            let count = units.first().map_or(0, |(.., rows)| rows.len());
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(count * heads * head_size);
+            tasks.push((own, results));
+            rest = others;
+        }
+        tasks.into_par_iter().for_each(|(out, results)| {
+            let width = group * head_size;
+            for (row, out) in out.chunks_exact_mut(heads * head_size).enumerate() {
+                for (out, result) in out.chunks_exact_mut(width).zip(results) {
+                    out.copy_from_slice(result.get(row * width..(row + 1) * width).unwrap_or(&[]));
                 }
             }
-        }
+        });
         Rows::from_host(out, heads * head_size, &self.device)
     }
 }
@@ -433,8 +442,17 @@ fn turns(positions: &[usize], head_size: usize, theta: f32) -> Vec<(f32, f32)> {
 
 /// Turns `[rows, heads, head_size]` in place.
 fn rotate(x: &mut [f32], turns: &[(f32, f32)], heads: usize, head_size: usize, rope: Rope) {
+    /// Rows that are worth a task of their own.
+    const TASK: usize = 32;
+    let (row, half) = (heads * head_size, head_size / 2);
+    x.par_chunks_mut(TASK * row)
+        .zip(turns.par_chunks(TASK * half))
+        .for_each(|(x, turns)| rotate_rows(x, turns, row, head_size, rope));
+}
+
+fn rotate_rows(x: &mut [f32], turns: &[(f32, f32)], row: usize, head_size: usize, rope: Rope) {
     let half = head_size / 2;
-    for (row, turns) in x.chunks_exact_mut(heads * head_size).zip(turns.chunks_exact(half)) {
+    for (row, turns) in x.chunks_exact_mut(row).zip(turns.chunks_exact(half)) {
         for head in row.chunks_exact_mut(head_size) {
             match rope {
                 Rope::Halves => {

@@ -222,7 +222,7 @@ impl Packed {
 }
 
 /// 32 activations: codes from −127 to 127 and their scale.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Block {
     /// Four codes each, the first in the lowest byte.
@@ -247,8 +247,18 @@ impl Activations {
     /// what isn't a number.
     #[must_use]
     pub fn new(x: &[f32], columns: usize) -> Self {
+        /// Blocks that are worth a task of their own.
+        const TASK: usize = 1 << 10;
         assert_eq!(columns % BLOCK, 0);
-        Self { width: columns / BLOCK, blocks: blocks(x) }
+        let (floats, _) = x.as_chunks::<BLOCK>();
+        let mut blocks = vec![Block::default(); floats.len()];
+        let tasks = blocks.par_chunks_mut(TASK).zip(floats.par_chunks(TASK));
+        if floats.len() > TASK {
+            tasks.for_each(|(blocks, floats)| round(floats, blocks));
+        } else {
+            round(floats, &mut blocks);
+        }
+        Self { width: columns / BLOCK, blocks }
     }
 
     fn rows(&self) -> usize {
@@ -261,27 +271,49 @@ impl Activations {
 }
 
 multiversion! {
-    fn blocks(x: &[f32]) -> Vec<Block> {
-        x.as_chunks::<BLOCK>().0.iter().map(block).collect()
+    fn round(floats: &[[f32; BLOCK]], blocks: &mut [Block]) {
+        for (block, x) in blocks.iter_mut().zip(floats) {
+            *block = rounded(x);
+        }
     }
 }
 
+/// In halves and lanes, so that it is vectorised: floating-point sums keep their order.
 #[inline(always)]
-fn block(x: &[f32; BLOCK]) -> Block {
-    let most = x.iter().fold(0f32, |most, x| most.max(x.abs()));
-    let spoilt: f32 = x.iter().map(|x| x * 0.0).sum();
-    let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
-    let rounded: [i8; BLOCK] = std::array::from_fn(|i| (x[i] * inverse).round_ties_even() as i8);
-    let (quads, _) = rounded.as_chunks::<4>();
-    let half = |half: &[i8]| half.iter().map(|c| i32::from(*c)).sum::<i32>();
-    let halves = [half(&rounded[..16]), half(&rounded[16..])];
-    let scale = most / 127.0 + spoilt;
-    Block {
-        codes: std::array::from_fn(|i| i32::from_le_bytes(quads[i].map(|c| c as u8))),
-        scale,
-        sum: scale * (halves[0] + halves[1]) as f32,
-        halves,
+fn rounded(x: &[f32; BLOCK]) -> Block {
+    const LANES: usize = BLOCK / 2;
+    /// Added to a small number it leaves the nearest whole one in the lowest bits, of two equally
+    /// near the even one.
+    const ROUNDING: f32 = 12_582_912.0;
+    let (low, high) = x.split_at(LANES);
+    let (mut most, mut spoilt) = ([0f32; LANES], [0f32; LANES]);
+    for i in 0..LANES {
+        most[i] = low[i].abs().max(high[i].abs());
+        spoilt[i] = (low[i] + high[i]) * 0.0;
     }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            most[i] = most[i].max(most[i + width]);
+            spoilt[i] += spoilt[i + width];
+        }
+        width /= 2;
+    }
+    // What is smaller is nothing.
+    let inverse = if most[0] > 1e-30 { 127.0 / most[0] } else { 0.0 };
+    let mut bytes = [0u8; BLOCK];
+    for i in 0..BLOCK {
+        let code = (x[i] * inverse + ROUNDING).to_bits();
+        bytes[i] = code.wrapping_sub(ROUNDING.to_bits()) as u8;
+    }
+    let sum = |half: &[u8]| half.iter().map(|byte| i32::from(*byte as i8)).sum::<i32>();
+    let halves = [sum(&bytes[..LANES]), sum(&bytes[LANES..])];
+    let mut codes = [0i32; BLOCK / 4];
+    for (code, four) in codes.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *code = i32::from_le_bytes(*four);
+    }
+    let scale = most[0] / 127.0 + spoilt[0];
+    Block { codes, scale, sum: scale * (halves[0] + halves[1]) as f32, halves }
 }
 
 /// An instruction set.
