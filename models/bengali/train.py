@@ -82,6 +82,8 @@ SHUFFLED, HELD = 9700, 200
 # Tokens beside those of the English sides that a step's softmax is taken over.
 OTHERS = 8192
 EVERY = 100
+# Words of a listed name.
+LONGEST = 6
 
 
 def normalised(text):
@@ -105,19 +107,35 @@ def names():
             yield [form.strip() for form in columns[2].split("|") if form.strip()], english
 
 
+def places(bengali, listed):
+    """The listed names of a text: where each begins, and its form. Of those that overlap, the longest."""
+    words, i = list(WORD.finditer(bengali)), 0
+    while i < len(words):
+        for count in range(min(LONGEST, len(words) - i), 0, -1):
+            whole = bengali[words[i].start() : words[i + count - 1].end()]
+            if form := next((form for form in forms(whole) if form in listed), None):
+                yield words[i].start(), form
+                i += count - 1
+                break
+        i += 1
+
+
 def glossary(bengali, known, listed):
     """What the prompt says of names, as `names::glossary` of the program writes it."""
-    found = {}
-    for word in WORD.finditer(bengali):
-        if form := next((form for form in forms(word.group()) if form in listed), None):
-            found[word.start()] = f"{form} = {listed[form]}"
+    found = []
     for spellings, english in known:
         # A word of its own; case endings begin with a consonant or with ে.
         pattern = "|".join(map(re.escape, spellings))
         pattern = rf"(?<![\u0981-\u09cd])(?:{pattern})(?![\u09be-\u09c4\u09c8\u09cd])"
         if match := re.search(pattern, bengali):
-            found[match.start()] = f"{match.group()} = {english}"
-    return "; ".join(entry for _, entry in sorted(found.items())[:8])
+            found.append((match.start(), match.group(), english))
+    others = list(places(bengali, listed))
+    # Of names that stand in one another, the longer one is meant.
+    within = lambda at, form, start, longer: len(form) < len(longer) and start <= at < start + len(longer)
+    found = [f for f in found if not any(within(f[0], f[1], *other) for other in others)]
+    told = {at: f"{form} = {listed[form]}" for at, form in others if not any(within(at, form, f[0], f[1]) for f in found)}
+    told |= {at: f"{form} = {english}" for at, form, english in found}
+    return "; ".join(entry for _, entry in sorted(told.items())[:8])
 
 
 def pairs(tsv):
@@ -153,14 +171,17 @@ class Tokens:
     def ids(self, text):
         return self.tokenizer(text, add_special_tokens=False).input_ids
 
-    def prompt(self, bengali, named):
+    def told(self, bengali):
+        """Of the listed names that a text mentions, those to tell."""
+        if self.random.random() >= TOLD:
+            return {}
+        mentioned = {form for word in WORD.findall(normalised(bengali)) for form in forms(word)}
+        mentioned = sorted(mentioned & self.listed.keys())
+        return {form: self.listed[form] for form in mentioned if self.random.random() < EACH}
+
+    def prompt(self, bengali, listed):
         """What prompts/translate.bengali.jinja makes of a text."""
         bengali = normalised(bengali)
-        listed = {}
-        if named and self.random.random() < TOLD:
-            mentioned = {form for word in WORD.findall(bengali) for form in forms(word)}
-            mentioned = sorted(mentioned & self.listed.keys())
-            listed = {form: self.listed[form] for form in mentioned if self.random.random() < EACH}
         known = glossary(bengali, self.names, listed)
         prompt = f"Bengali: {bengali}\n" + (f"Names: {known}\n" if known else "") + "English:"
         return [self.tokenizer.bos_token_id] + self.ids(prompt)
@@ -170,7 +191,8 @@ class Tokens:
 
     def examples(self, pairs, named=False):
         """Prompts and answers."""
-        return [(self.prompt(bengali, named), self.answer(english)) for bengali, english in pairs]
+        prompt = lambda text: self.prompt(text, self.told(text) if named else {})
+        return [(prompt(bengali), self.answer(english)) for bengali, english in pairs]
 
 
 def fits(example, longest):
