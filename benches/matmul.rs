@@ -29,8 +29,10 @@ fn matmul(criterion: &mut Criterion) {
             for kernel in Kernel::available().filter(|kernel| *kernel != Kernel::Plain) {
                 let id = BenchmarkId::new(format!("{kernel:?}"), rows);
                 group.bench_function(id, |bencher| {
-                    bencher
-                        .iter(|| weight.forward(kernel, &Activations::new(black_box(&x), columns)));
+                    bencher.iter(|| {
+                        let x = Activations::new(black_box(&x), columns, weight.unit());
+                        weight.forward(kernel, &x)
+                    });
                 });
             }
         }

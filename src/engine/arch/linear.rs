@@ -19,13 +19,13 @@ pub(super) struct Input {
     rows: Rows,
     /// The same as a tensor, once a layer needs it.
     tensor: OnceCell<Tensor>,
-    /// The same, rounded.
-    rounded: OnceCell<Activations>,
+    /// The same, rounded for weights in units of 32, and of 256.
+    rounded: [OnceCell<Activations>; 2],
 }
 
 impl Input {
     pub fn new(rows: Rows) -> Self {
-        Self { rows, tensor: OnceCell::new(), rounded: OnceCell::new() }
+        Self { rows, tensor: OnceCell::new(), rounded: Default::default() }
     }
 
     /// On the processor, with the length of a row.
@@ -44,9 +44,11 @@ impl Input {
         self.tensor.get().ok_or_else(|| candle_core::Error::Msg("no tensor".into()))
     }
 
-    fn rounded(&self) -> Result<&Activations> {
+    fn rounded(&self, unit: usize) -> Result<&Activations> {
         let (host, columns) = self.host()?;
-        Ok(self.rounded.get_or_init(|| Activations::new(host, columns)))
+        let [small, large] = &self.rounded;
+        let cell = if unit == 32 { small } else { large };
+        Ok(cell.get_or_init(|| Activations::new(host, columns, unit)))
     }
 }
 
@@ -94,7 +96,7 @@ impl Weight {
         let (data, columns) = match self {
             Self::Candle(weight) => return Rows::new(weight.forward(input.tensor()?)?),
             Self::Packed(kernel, weight) => {
-                (weight.forward(*kernel, input.rounded()?), weight.shape().0)
+                (weight.forward(*kernel, input.rounded(weight.unit())?), weight.shape().0)
             }
             Self::Full(weight) => (weight.forward(input.host()?.0), weight.shape().0),
         };

@@ -1,0 +1,240 @@
+//! With AVX2 and FMA: a lane for each of half a panel's rows.
+
+#![allow(clippy::wildcard_imports)]
+use std::arch::x86_64::*;
+
+use super::{
+    super::panels::{PANEL, Sums},
+    BLOCK,
+    activations::{Block, Wide},
+    layout::{Layout, Line},
+};
+
+/// Rows of activations at once: with their sums, what sixteen registers hold.
+const AT_ONCE: usize = 4;
+
+/// Calls `$tile` for each half of the panel, with up to four rows at once.
+macro_rules! by_rows {
+    ($tile:ident, $lines:ident, $rows:ident, $out:ident) => {
+        for (rows, out) in $rows.chunks(AT_ONCE).zip($out.chunks_mut(AT_ONCE)) {
+            for half in 0..2 {
+                match *rows {
+                    [a] => $tile::<L, 1>($lines, half, [a], out),
+                    [a, b] => $tile::<L, 2>($lines, half, [a, b], out),
+                    [a, b, c] => $tile::<L, 3>($lines, half, [a, b, c], out),
+                    [a, b, c, d] => $tile::<L, 4>($lines, half, [a, b, c, d], out),
+                    _ => unreachable!("one to four rows"),
+                }
+            }
+        }
+    };
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
+    by_rows!(block_tile, lines, rows, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn wides<L: Layout>(lines: &[Line], rows: &[&[Wide]], out: &mut Sums) {
+    by_rows!(wide_tile, lines, rows, out);
+}
+
+/// Half a line.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load(line: &Line, half: usize) -> __m256i {
+    let (halves, _) = line.0.as_chunks::<32>();
+    // SAFETY: half a line is 32 bytes, aligned to 32.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm256_load_si256(halves[half].as_ptr().cast())
+    }
+}
+
+/// The 16 bytes at `i` of a row of lines.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn sixteen(lines: &[Line], i: usize) -> __m128i {
+    let (quarters, _) = lines[i / 4].0.as_chunks::<16>();
+    // SAFETY: a quarter is 16 bytes.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm_loadu_si128(quarters[i % 4].as_ptr().cast())
+    }
+}
+
+/// Eight bytes of sixteen, in the lower half.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn eight(lines: &[Line], i: usize, half: usize) -> __m128i {
+    let all = sixteen(lines, i);
+    if half == 0 { all } else { _mm_unpackhi_epi64(all, all) }
+}
+
+/// The codes of the quad `i` of 32 weights, four to a lane.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn codes<L: Layout>(lines: &[Line], half: usize, i: usize) -> __m256i {
+    if L::BITS == 8 {
+        return load(&lines[i], half);
+    }
+    let both = load(&lines[i / 2], half);
+    let low = if i.is_multiple_of(2) { both } else { _mm256_srli_epi16::<4>(both) };
+    let low = _mm256_and_si256(low, _mm256_set1_epi8(15));
+    match L::BITS {
+        5 => {
+            let bit = _mm256_set1_epi8(1i8 << i);
+            let set = _mm256_cmpeq_epi8(_mm256_and_si256(load(&lines[4], half), bit), bit);
+            _mm256_or_si256(low, _mm256_and_si256(set, _mm256_set1_epi8(16)))
+        }
+        6 => {
+            let high = load(&lines[4 + i / 4], half);
+            let high = match i % 4 {
+                0 => _mm256_slli_epi16::<4>(high),
+                1 => _mm256_slli_epi16::<2>(high),
+                2 => high,
+                _ => _mm256_srli_epi16::<2>(high),
+            };
+            _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(0x30)))
+        }
+        _ => low,
+    }
+}
+
+/// A unit's scales and mins.
+#[target_feature(enable = "avx2,f16c")]
+#[inline]
+fn scales<L: Layout>(unit: &[Line], half: usize) -> (__m256, __m256) {
+    if L::MINS {
+        (_mm256_cvtph_ps(sixteen(unit, half)), _mm256_cvtph_ps(sixteen(unit, 2 + half)))
+    } else {
+        (_mm256_castsi256_ps(load(&unit[0], half)), _mm256_setzero_ps())
+    }
+}
+
+/// Adds the products of four codes to a lane with four activations.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_products<L: Layout>(sum: __m256i, codes: __m256i, four: __m256i) -> __m256i {
+    // No pair of products overflows 16 bits: 2 · 63 · 127, 2 · 128 · 127.
+    let pairs = if L::BITS == 8 {
+        // With their sign, so that they need no offset.
+        let signed = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
+        _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(four, signed))
+    } else {
+        _mm256_maddubs_epi16(codes, four)
+    };
+    _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn store<const ROWS: usize>(sums: [__m256; ROWS], half: usize, out: &mut [[f32; PANEL]]) {
+    for (out, sum) in out.iter_mut().zip(sums) {
+        let (halves, _) = out.as_chunks_mut::<8>();
+        // SAFETY: half a row of `out` is eight floats.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm256_storeu_ps(halves[half].as_mut_ptr(), sum);
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn block_tile<L: Layout, const ROWS: usize>(
+    lines: &[Line],
+    half: usize,
+    rows: [&[Block]; ROWS],
+    out: &mut [[f32; PANEL]],
+) {
+    let mut sums = [_mm256_setzero_ps(); ROWS];
+    for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
+        let (d, min) = scales::<L>(unit, half);
+        let blocks = rows.map(|row| &row[u]);
+        let mut products = blocks.map(|block| {
+            _mm256_set1_epi32(if L::BITS == 8 { 0 } else { -L::OFFSET * block.whole })
+        });
+        for i in 0..BLOCK / 4 {
+            let codes = codes::<L>(&unit[L::CODES..], half, i);
+            for (products, block) in products.iter_mut().zip(blocks) {
+                let four = _mm256_set1_epi32(block.codes[i]);
+                *products = add_products::<L>(*products, codes, four);
+            }
+        }
+        for ((sum, products), block) in sums.iter_mut().zip(products).zip(blocks) {
+            let scale = _mm256_mul_ps(d, _mm256_set1_ps(block.scale));
+            *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), scale, *sum);
+            if L::MINS {
+                *sum = _mm256_fnmadd_ps(min, _mm256_set1_ps(block.sum), *sum);
+            }
+        }
+    }
+    store(sums, half, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn wide_tile<L: Layout, const ROWS: usize>(
+    lines: &[Line],
+    half: usize,
+    rows: [&[Wide]; ROWS],
+    out: &mut [[f32; PANEL]],
+) {
+    let mut sums = [_mm256_setzero_ps(); ROWS];
+    for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
+        let (d, dmin) = scales::<L>(unit, half);
+        let wides = rows.map(|row| &row[u]);
+        let (factors, mins) = (&unit[1..1 + L::SCALES], &unit[1 + L::SCALES..L::CODES]);
+        let mut whole = [_mm256_setzero_si256(); ROWS];
+        for b in 0..L::BLOCKS {
+            let lines = &unit[L::CODES + b * L::CODE_LINES..][..L::CODE_LINES];
+            for part in 0..BLOCK / L::SHARING {
+                let i = b * BLOCK / L::SHARING + part;
+                let scale = _mm256_cvtepi8_epi32(eight(factors, i, half));
+                let mut products = [_mm256_setzero_si256(); ROWS];
+                for i in 0..L::SHARING / 4 {
+                    let i = part * L::SHARING / 4 + i;
+                    let codes = codes::<L>(lines, half, i);
+                    for (products, wide) in products.iter_mut().zip(wides) {
+                        let four = _mm256_set1_epi32(wide.codes[8 * b + i]);
+                        *products = add_products::<L>(*products, codes, four);
+                    }
+                }
+                for (whole, products) in whole.iter_mut().zip(products) {
+                    *whole = _mm256_add_epi32(*whole, _mm256_mullo_epi32(products, scale));
+                }
+            }
+        }
+        // Sums of activations, times their mins or scales: two products to a lane.
+        let mut less = [_mm256_setzero_si256(); ROWS];
+        for pair in 0..L::WEIGHTS / L::SHARING / 2 {
+            let both = |i: usize| match L::MINS {
+                true => _mm256_cvtepu8_epi32(eight(mins, i, half)),
+                false => _mm256_cvtepi8_epi32(eight(factors, i, half)),
+            };
+            let low = _mm256_and_si256(both(2 * pair), _mm256_set1_epi32(0xffff));
+            let two = _mm256_or_si256(low, _mm256_slli_epi32::<16>(both(2 * pair + 1)));
+            for (less, wide) in less.iter_mut().zip(wides) {
+                let sums = if L::MINS { wide.blocks[pair] } else { wide.sixteens[pair] };
+                let products = _mm256_madd_epi16(two, _mm256_set1_epi32(sums));
+                *less = _mm256_add_epi32(*less, products);
+            }
+        }
+        for (((sum, whole), less), wide) in sums.iter_mut().zip(whole).zip(less).zip(wides) {
+            let scale = _mm256_set1_ps(wide.scale);
+            let d = _mm256_mul_ps(d, scale);
+            if L::MINS {
+                let dmin = _mm256_mul_ps(dmin, scale);
+                *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), d, *sum);
+                *sum = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(less), dmin, *sum);
+            } else {
+                let offset = _mm256_mullo_epi32(less, _mm256_set1_epi32(L::OFFSET));
+                let whole = _mm256_sub_epi32(whole, offset);
+                *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), d, *sum);
+            }
+        }
+    }
+    store(sums, half, out);
+}

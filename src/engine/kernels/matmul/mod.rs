@@ -1,0 +1,311 @@
+//! Products of activations with quantised weights, in integers.
+//!
+//! Activations are rounded to eight bits, 32 of them to a scale, or 256 for weights that come in
+//! units of so many (as llama.cpp's Q8_0 and Q8_K, ggml-org/ggml). Codes are multiplied and summed
+//! in integers, with their scales where those are integers too, which is exact; a unit's sum is then
+//! scaled and added in f32, one after the other. So each output depends on its row of weights and its
+//! activations alone, and is the same bits on every instruction set, in every batch, with every
+//! number of threads.
+
+#![allow(clippy::indexing_slicing)] // inner loops; the bounds are asserted where they begin
+
+mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod layout;
+mod plain;
+
+use rayon::prelude::*;
+
+pub use self::activations::Activations;
+use self::{
+    activations::Chunks,
+    layout::{Layout, Line, pack_unit, with_layout},
+};
+use super::{
+    formats::{Format, Unit},
+    panels::{PANEL, Sums, TILE, by_panels},
+};
+
+/// Activations that share a scale, for weights in units of 32; weights that are unpacked together.
+const BLOCK: usize = 32;
+/// Weights of the larger units.
+const UNIT: usize = 256;
+
+/// Calls a kernel's function.
+macro_rules! dispatch {
+    ($kernel:expr, $function:ident::<$L:ident>($($arg:ident),*)) => {
+        match $kernel {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Kernel::available` has asked the processor.
+            #[allow(unsafe_code)]
+            Kernel::Avx512 => unsafe { avx512::$function::<$L>($($arg),*) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the same.
+            #[allow(unsafe_code)]
+            Kernel::Avx2 => unsafe { avx2::$function::<$L>($($arg),*) },
+            _ => plain::$function::<$L>($($arg),*),
+        }
+    };
+}
+
+/// A matrix of quantised weights, `[out, in]`, in panels.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    format: Format,
+    rows: usize,
+    columns: usize,
+    lines: Vec<Line>,
+}
+
+impl Packed {
+    /// Packs the rows that stand one behind the other in `data`, as in a file.
+    ///
+    /// # Panics
+    /// `columns` isn't a multiple of the format's unit.
+    #[must_use]
+    pub fn new(format: Format, columns: usize, data: &[u8]) -> Self {
+        assert!(columns > 0 && columns.is_multiple_of(format.weights()));
+        let units = columns / format.weights();
+        let width = units * format.bytes();
+        let rows = data.len() / width;
+        let lines = with_layout!(format, [Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K], {
+            let mut lines = vec![Line([0; 64]); rows.div_ceil(PANEL) * units * L::LINES];
+            let panels = lines.par_chunks_mut(units * L::LINES).zip(data.par_chunks(PANEL * width));
+            panels.for_each(|(lines, rows)| {
+                for (u, lines) in lines.chunks_exact_mut(L::LINES).enumerate() {
+                    let units: Vec<Unit> = rows
+                        .chunks_exact(width)
+                        .map(|row| format.unit(&row[u * format.bytes()..][..format.bytes()]))
+                        .collect();
+                    pack_unit::<L>(&units, lines);
+                }
+            });
+            lines
+        });
+        Self { format, rows, columns, lines }
+    }
+
+    /// `[out, in]`
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.lines.len() * 64
+    }
+
+    /// Weights that share what is the same for all of a unit: what activations are rounded for.
+    #[must_use]
+    pub fn unit(&self) -> usize {
+        self.format.weights()
+    }
+
+    /// `x` times the transposed matrix: `[rows of x, out]`, row-major. What `kernel` it is matters
+    /// to the time alone.
+    ///
+    /// # Panics
+    /// The rows of `x` are of another width, or rounded for other units.
+    #[must_use]
+    pub fn forward(&self, kernel: Kernel, x: &Activations) -> Vec<f32> {
+        assert_eq!(x.columns(), self.columns);
+        match &x.chunks {
+            Chunks::Blocks(blocks) => {
+                with_layout!(self.format, [Q4_0 Q4_1 Q5_0 Q5_1 Q8_0], {
+                    self.multiply::<L, _>(blocks, |lines, rows, sums| {
+                        dispatch!(kernel, blocks::<L>(lines, rows, sums));
+                    })
+                })
+            }
+            Chunks::Wides(wides) => with_layout!(self.format, [Q4K Q5K Q6K], {
+                self.multiply::<L, _>(wides, |lines, rows, sums| {
+                    dispatch!(kernel, wides::<L>(lines, rows, sums));
+                })
+            }),
+        }
+    }
+
+    /// `tile` multiplies a panel with up to [`TILE`] rows of activations.
+    fn multiply<L: Layout, T: Sync>(
+        &self,
+        chunks: &[T],
+        tile: impl Fn(&[Line], &[&[T]], &mut Sums) + Sync,
+    ) -> Vec<f32> {
+        let units = self.columns / L::WEIGHTS;
+        let (shape, count) = (self.shape(), chunks.len() / units);
+        by_panels(&self.lines, units * L::LINES, shape, count, |lines, rows, sums| {
+            let row = |row: usize| &chunks[row * units..][..units];
+            let all: [&[T]; TILE] =
+                std::array::from_fn(|i| row(rows.start + i.min(rows.len() - 1)));
+            tile(lines, &all[..rows.len()], sums);
+        })
+    }
+}
+
+/// An instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// AVX-512 with VNNI.
+    Avx512,
+    /// AVX2 and FMA.
+    Avx2,
+    /// Any processor; the definition.
+    Plain,
+}
+
+impl std::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Avx512 => "AVX-512 VNNI",
+            Self::Avx2 => "AVX2",
+            Self::Plain => "plain",
+        })
+    }
+}
+
+impl Kernel {
+    /// The fastest that this processor has.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::available().next().unwrap_or(Self::Plain)
+    }
+
+    /// What this processor has, the fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Self::Avx512, Self::Avx2, Self::Plain].into_iter().filter(|k| k.is_available())
+    }
+
+    fn is_available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        match self {
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            Self::Plain => true,
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Self::Plain
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use candle_core::{
+        Device,
+        quantized::{GgmlDType, QStorage, QTensor},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dtype(format: Format) -> GgmlDType {
+        match format {
+            Format::Q4_0 => GgmlDType::Q4_0,
+            Format::Q4_1 => GgmlDType::Q4_1,
+            Format::Q5_0 => GgmlDType::Q5_0,
+            Format::Q5_1 => GgmlDType::Q5_1,
+            Format::Q8_0 => GgmlDType::Q8_0,
+            Format::Q4K => GgmlDType::Q4K,
+            Format::Q5K => GgmlDType::Q5K,
+            Format::Q6K => GgmlDType::Q6K,
+        }
+    }
+
+    /// Any bytes, with scales of any size that are numbers.
+    fn matrix(format: Format, columns: usize, rows: usize, bytes: &[u8]) -> Vec<u8> {
+        let length = rows * columns / format.weights() * format.bytes();
+        let mut data: Vec<u8> = bytes.iter().copied().cycle().take(length).collect();
+        let halves: &[usize] = match format {
+            Format::Q6K => &[209],
+            Format::Q4_0 | Format::Q5_0 | Format::Q8_0 => &[1],
+            _ => &[1, 3],
+        };
+        for unit in data.chunks_exact_mut(format.bytes()) {
+            for &high in halves {
+                // Not all ones in the exponent: neither infinite nor not a number.
+                if unit[high] & 0x7c == 0x7c {
+                    unit[high] ^= 0x40;
+                }
+            }
+        }
+        data
+    }
+
+    /// The weights as candle reads them.
+    fn dequantised(format: Format, rows: usize, columns: usize, data: &[u8]) -> Vec<f32> {
+        let storage = QStorage::from_data(data.into(), &Device::Cpu, dtype(format)).unwrap();
+        let tensor = QTensor::new(storage, (rows, columns)).unwrap();
+        tensor.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn same(a: &[f32], b: &[f32]) -> bool {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_kernel_and_batch_gives_the_definition_bit_for_bit(
+            format in proptest::sample::select(&Format::ALL[..]),
+            bytes in proptest::collection::vec(any::<u8>(), 997),
+            rows in 1usize..40,
+            units in 1usize..3,
+            count in 1usize..12,
+            x in proptest::collection::vec(-4f32..4.0, 64..2048),
+        ) {
+            let columns = units * format.weights();
+            let data = matrix(format, columns, rows, &bytes);
+            let packed = Packed::new(format, columns, &data);
+            prop_assert_eq!(packed.shape(), (rows, columns));
+            let x: Vec<f32> = x.iter().copied().cycle().take(count * columns).collect();
+            let activations = Activations::new(&x, columns, packed.unit());
+            let definition = packed.forward(Kernel::Plain, &activations);
+            for kernel in Kernel::available() {
+                let got = packed.forward(kernel, &activations);
+                prop_assert!(same(&got, &definition), "{:?} {:?}", format, kernel);
+                for (x, together) in x.chunks_exact(columns).zip(got.chunks_exact(rows)) {
+                    let alone = packed.forward(kernel, &Activations::new(x, columns, packed.unit()));
+                    prop_assert!(same(&alone, together), "{:?} {:?} alone", format, kernel);
+                }
+            }
+            // Products of what candle reads with the rounded activations, in f64.
+            let weights = dequantised(format, rows, columns, &data);
+            for (i, got) in definition.iter().enumerate() {
+                let row = i / rows * columns;
+                let products = weights[i % rows * columns..][..columns].iter().enumerate().map(|(k, w)| {
+                    let (codes, scale) = match &activations.chunks {
+                        Chunks::Blocks(blocks) => {
+                            let block = &blocks[(row + k) / BLOCK];
+                            (&block.codes[..], block.scale)
+                        }
+                        Chunks::Wides(wides) => {
+                            let wide = &wides[(row + k) / UNIT];
+                            (&wide.codes[..], wide.scale)
+                        }
+                    };
+                    let k = k % packed.unit();
+                    let code = (codes[k / 4] >> (8 * (k % 4))) as i8;
+                    f64::from(code) * f64::from(scale) * f64::from(*w)
+                });
+                let (sum, size) = products.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+                prop_assert!((f64::from(*got) - sum).abs() <= 1e-5 * size, "{:?}: {} {}", format, got, sum);
+            }
+        }
+    }
+}
