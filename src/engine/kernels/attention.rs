@@ -33,11 +33,14 @@ fn dot(x: &[f32], y: &[f32]) -> f32 {
             lanes[i] += x[i] * y[i];
         }
     }
-    let mut sum: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
-    for lane in lanes {
-        sum += lane;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
     }
-    sum
+    lanes[0] + x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum::<f32>()
 }
 
 multiversion! {
