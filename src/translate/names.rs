@@ -95,9 +95,9 @@ pub fn invented(source: &str, target: &str, language: Language) -> Vec<&'static 
         .collect()
 }
 
-/// What is wrong with the names of `target`, a translation from a language without capitals, by
-/// lists and by their sound: those that it left out, as the source and as English write them, and
-/// those that nothing in the source accounts for.
+/// What is wrong with the names of `target`, a translation from Bengali, by lists and by their sound:
+/// those that it left out, as the source and as English write them, and those that nothing in the
+/// source accounts for.
 #[must_use]
 pub fn mistold(source: &str, target: &str) -> (Vec<(String, &'static str)>, Vec<String>) {
     let source: String = source.nfc().collect();
