@@ -69,14 +69,6 @@ impl Activations {
     pub(super) fn columns(&self) -> usize {
         self.columns
     }
-
-    pub(super) fn rows(&self) -> usize {
-        let floats = match &self.chunks {
-            Chunks::Blocks(blocks) => blocks.len() * BLOCK,
-            Chunks::Wides(wides) => wides.len() * UNIT,
-        };
-        floats / self.columns.max(1)
-    }
 }
 
 fn by_tasks<const N: usize, T: Copy + Default + Send>(
