@@ -102,15 +102,17 @@ pub fn invented(source: &str, target: &str, language: Language) -> Vec<&'static 
 pub fn mistold(source: &str, target: &str) -> (Vec<(String, &'static str)>, Vec<String>) {
     let source: String = source.nfc().collect();
     let known = places(&source, Language::Bengali);
-    let missing = bengali::untold(&source, target)
+    let listed = bengali::listed(&source);
+    let known_names = known.iter().flat_map(|(_, name, _)| &name.english).map(String::as_str);
+    let told: Vec<&str> =
+        listed.iter().flat_map(|l| l.english).copied().chain(known_names).collect();
+    let unfounded = bengali::unfounded(&source, target, &told);
+    let missing = bengali::untold(listed, target)
         .into_iter()
         // Those are looked for by other rules.
         .filter(|l| !known.iter().any(|(at, _, form)| (*at..at + form.len()).contains(&l.at)))
         .filter_map(|l| Some((l.form.to_owned(), *l.english.first()?)))
         .collect();
-    let told: Vec<&str> =
-        known.iter().flat_map(|(_, name, _)| &name.english).map(String::as_str).collect();
-    let unfounded = bengali::unfounded(&source, target, &told);
     (missing, unfounded.into_iter().map(str::to_owned).collect())
 }
 

@@ -285,6 +285,12 @@ impl Decoder {
 
     /// The residual stream behind the layers of `pass`: `[rows, hidden]`.
     fn hidden(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
+        // On a thread of the pool, so that none has to be woken for each product, and another to tell
+        // that it is done.
+        rayon::scope(|_| self.hidden_here(batch, pass))
+    }
+
+    fn hidden_here(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
         let ids = Tensor::new(tokens, &self.device)?;
         let mut x = Rows::new(self.embedding.embedding(&ids)?)?;

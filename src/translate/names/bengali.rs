@@ -82,8 +82,8 @@ pub fn listed(source: &str) -> Vec<Listed<'_>> {
     found
 }
 
-/// The names in `source` that a list surely has, and of which `target` has no English form.
-pub fn untold<'s>(source: &'s str, target: &str) -> Vec<Listed<'s>> {
+/// Those of the names of a source that a list surely has, and of which `target` has no English form.
+pub fn untold<'s>(mut listed: Vec<Listed<'s>>, target: &str) -> Vec<Listed<'s>> {
     // U.S. is US.
     let plain = target.replace('.', "");
     let split = |text: &str| -> HashSet<String> {
@@ -102,9 +102,8 @@ pub fn untold<'s>(source: &'s str, target: &str) -> Vec<Listed<'s>> {
         lower.iter().any(|word| *word == part || part.len() > 3 && is_form(word, &part))
             || own.len() > 1 && sounds.iter().any(alike)
     };
-    let mut found = listed(source);
-    found.retain(|name| name.sure);
-    found.retain(|name| {
+    listed.retain(|name| name.sure);
+    listed.retain(|name| {
         !name.english.iter().any(|english| {
             let english = english.replace('.', "");
             let mut parts = english.split(|c: char| !c.is_alphanumeric());
@@ -112,20 +111,18 @@ pub fn untold<'s>(source: &'s str, target: &str) -> Vec<Listed<'s>> {
             parts.all(|part| !part.starts_with(char::is_uppercase) || tells(part))
         })
     });
-    found
+    listed
 }
 
 /// Names of `target`, a translation of `source` (in NFC), that nothing in it sounds like, and that
-/// no listed name of it has in English. `told` has what else the source is known to name.
+/// `told` hasn't, the English names that the source is known to have.
 pub fn unfounded<'t>(source: &str, target: &'t str, told: &[&str]) -> Vec<&'t str> {
     let named = capitals(target);
     if named.is_empty() {
         return Vec::new();
     }
-    let told: Vec<String> = listed(source)
+    let told: Vec<String> = told
         .iter()
-        .flat_map(|name| name.english)
-        .chain(told)
         .flat_map(|english| english.split(|c: char| !c.is_alphanumeric()))
         .map(str::to_lowercase)
         .filter(|word| word.len() > 1)
