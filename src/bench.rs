@@ -122,10 +122,6 @@ pub struct Articles {
     pub sentences: usize,
     /// Seconds to the first brief.
     pub first: f64,
-    /// Seconds that the translations took.
-    pub translate: f64,
-    /// Seconds that the summaries took.
-    pub summarize: f64,
     /// Seconds in all.
     pub time: f64,
 }

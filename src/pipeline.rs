@@ -1,6 +1,10 @@
 //! One article, from source to brief: chooses and loads models, and calls the stages in order.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     Language,
@@ -121,24 +125,42 @@ struct Loaded {
 }
 
 /// A loaded model to measure.
-pub struct Measured<'a> {
+pub struct Measured(Arc<Loaded>);
+
+impl Measured {
     /// Its manifest's id.
-    pub id: &'a str,
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.manifest.id
+    }
+
     /// Of its weights.
-    pub sha256: &'a str,
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
     /// The model.
-    pub engine: &'a Engine,
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
 }
 
-/// Turns articles into briefs. Models are chosen when they are first needed, and stay loaded.
+/// The embedding model, or why there is none.
+type Embedding = std::result::Result<Arc<Embedder>, String>;
+
+/// Turns articles into briefs, several at a time if several threads ask. Models are chosen when they
+/// are first needed, and stay loaded.
 pub struct Pipeline {
     settings: Settings,
     prompts: Prompts,
     catalogue: Catalogue,
     store: Store,
-    loaded: HashMap<String, Loaded>,
-    /// The embedding model, once it has been asked for, or why there is none.
-    embedder: Option<std::result::Result<Embedder, String>>,
+    /// Locked while one is loaded: others wait for it instead of loading it too.
+    loaded: Mutex<HashMap<String, Arc<Loaded>>>,
+    /// The embedding model, once it has been asked for.
+    embedding: Mutex<Option<Embedding>>,
 }
 
 impl Pipeline {
@@ -151,14 +173,15 @@ impl Pipeline {
             .map_err(|reason| Error::Usage { reason })?;
         let catalogue = Catalogue::load(settings.user_manifests.as_deref())?;
         let store = Store::open(settings.models_dir.as_deref())?;
-        Ok(Self { settings, prompts, catalogue, store, loaded: HashMap::new(), embedder: None })
+        let (loaded, embedding) = (Mutex::default(), Mutex::default());
+        Ok(Self { settings, prompts, catalogue, store, loaded, embedding })
     }
 
     /// Article → brief with a translation.
     ///
     /// # Errors
     /// No able model, a model that can't be loaded, or an interruption.
-    pub fn translate(&mut self, article: Article, observer: &mut dyn Observer) -> Result<Brief> {
+    pub fn translate(&self, article: Article, observer: &mut dyn Observer) -> Result<Brief> {
         let translation = self.translation(&article, observer)?;
         Ok(assemble(article, translation))
     }
@@ -167,7 +190,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// As [`Pipeline::translate`].
-    pub fn summarize(&mut self, article: Article, observer: &mut dyn Observer) -> Result<Brief> {
+    pub fn summarize(&self, article: Article, observer: &mut dyn Observer) -> Result<Brief> {
         let brief = self.translate(article, observer)?;
         self.summarize_brief(brief, observer)
     }
@@ -176,11 +199,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// As [`Pipeline::translate`].
-    pub fn summarize_brief(
-        &mut self,
-        mut brief: Brief,
-        observer: &mut dyn Observer,
-    ) -> Result<Brief> {
+    pub fn summarize_brief(&self, mut brief: Brief, observer: &mut dyn Observer) -> Result<Brief> {
         let material = Material::gather(&brief.translation.segments, &brief.sentences);
         if material.is_empty() {
             return Err(Error::Article {
@@ -189,19 +208,15 @@ impl Pipeline {
                 hint: "translate the article again",
             });
         }
-        let id = self.load(Role::Summarize, None, observer)?;
-        self.load_embedder(observer)?;
-        let Self { prompts, loaded, settings, embedder, .. } = self;
-        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+        let model = self.load(Role::Summarize, None, observer)?;
+        let embedding = self.embedding(observer)?;
+        let Self { prompts, settings, .. } = self;
         observer.event(Event::Summarizing);
         let trust = Trust::in_quality(&brief.translation.quality);
-        let mut similarity = match embedder {
-            Some(Ok(embedder)) => Some(Similarity::new(embedder)),
-            _ => None,
-        };
+        let mut similarity = embedding.as_deref().ok().map(Similarity::new);
         let judges = similarity.iter_mut().map(|judge| judge as &mut dyn Judge).collect();
         let Summarized { claims, refused } = Summarizer {
-            engine: &mut model.engine,
+            engine: &model.engine,
             prompts,
             style: &model.style,
             checker: Checker { trust, judges },
@@ -231,20 +246,19 @@ impl Pipeline {
     ///
     /// # Errors
     /// No model for summaries or for embeddings can be had; what the models fail in.
-    pub fn digest(&mut self, briefs: &[Brief], observer: &mut dyn Observer) -> Result<Digest> {
-        let id = self.load(Role::Summarize, None, observer)?;
-        self.embedder(observer)?;
-        let Self { prompts, loaded, embedder, .. } = self;
-        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
-        let Some(Ok(embedder)) = embedder else { return Err(unloaded("for embeddings")) };
-        let Loaded { engine, style, probe, .. } = model;
+    pub fn digest(&self, briefs: &[Brief], observer: &mut dyn Observer) -> Result<Digest> {
+        let model = self.load(Role::Summarize, None, observer)?;
+        let embedder = self.embedder(observer)?;
+        let prompts = &self.prompts;
+        let Loaded { engine, style, probe, manifest, .. } = &*model;
         let mut probed = probe.as_ref().map(|probe| Probed { engine, prompts, style, probe });
         if probed.is_none() {
+            let id = &manifest.id;
             observer.event(Event::Note(&format!(
                 "{id} judges no claims: what is told as one fact is found by words and likeness"
             )));
         }
-        digest::digest(briefs, embedder, probed.as_mut().map(|p| p as &mut dyn Judge))
+        digest::digest(briefs, &embedder, probed.as_mut().map(|p| p as &mut dyn Judge))
     }
 
     /// Texts → a translation with one segment each, in order. An empty text gives an empty segment.
@@ -253,15 +267,13 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::translate`].
     pub fn translate_lines(
-        &mut self,
+        &self,
         lines: &[String],
         language: Language,
         connected: bool,
         observer: &mut dyn Observer,
     ) -> Result<Translation> {
-        let id = self.load(Role::Translate, Some(language.family()), observer)?;
-        let Self { prompts, loaded, .. } = self;
-        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+        let model = self.load(Role::Translate, Some(language.family()), observer)?;
         let texts: Vec<String> = lines.iter().map(|line| prepared(line)).collect();
         let paragraphs: Vec<Vec<String>> = if connected {
             texts.split(String::is_empty).map(<[String]>::to_vec).collect()
@@ -269,7 +281,7 @@ impl Pipeline {
             texts.into_iter().filter(|text| !text.is_empty()).map(|text| vec![text]).collect()
         };
         observer.event(Event::Sentences { total: paragraphs.iter().map(Vec::len).sum() });
-        let mut targets = translator(model, prompts)
+        let mut targets = translator(&model, &self.prompts)
             .texts(paragraphs, language, &mut watch(observer))?
             .into_iter();
         let segments = lines
@@ -289,7 +301,7 @@ impl Pipeline {
                 }
             })
             .collect();
-        Ok(translation_by(model, language, segments))
+        Ok(translation_by(&model, language, segments))
     }
 
     /// The model to measure, loaded: the named one, else the one that translates the chosen
@@ -297,42 +309,32 @@ impl Pipeline {
     ///
     /// # Errors
     /// It can't be had or loaded; an interruption.
-    pub fn measured(&mut self, observer: &mut dyn Observer) -> Result<Measured<'_>> {
+    pub fn measured(&self, observer: &mut dyn Observer) -> Result<Measured> {
         let family = self.settings.from.clone().unwrap_or_else(|| "de".into());
         let named = self.settings.model.as_ref().map(|model| hub::resolve(&self.catalogue, model));
         let translates = |resolved: Resolved| resolved.manifest.roles.contains(&Role::Translate);
-        let key = match named.transpose()?.is_none_or(translates) {
-            true => self.load(Role::Translate, Some(&family), observer)?,
-            false => self.load(Role::Summarize, None, observer)?,
-        };
-        let Loaded { engine, manifest, sha256, .. } =
-            self.loaded.get(&key).ok_or_else(|| unloaded(&key))?;
-        Ok(Measured { id: &manifest.id, sha256, engine })
+        match named.transpose()?.is_none_or(translates) {
+            true => self.load(Role::Translate, Some(&family), observer),
+            false => self.load(Role::Summarize, None, observer),
+        }
+        .map(Measured)
     }
 
-    fn translation(
-        &mut self,
-        article: &Article,
-        observer: &mut dyn Observer,
-    ) -> Result<Translation> {
-        let id = self.load(Role::Translate, Some(article.language.family()), observer)?;
-        let Self { prompts, loaded, .. } = self;
-        let model = loaded.get_mut(&id).ok_or_else(|| unloaded(&id))?;
+    fn translation(&self, article: &Article, observer: &mut dyn Observer) -> Result<Translation> {
+        let model = self.load(Role::Translate, Some(article.language.family()), observer)?;
         observer.event(Event::Sentences { total: article.sentences.len() });
-        let segments = translator(model, prompts).article(article, &mut watch(observer))?;
-        let mut translation = translation_by(model, article.language, segments);
-        self.load_embedder(observer)?;
-        match &self.embedder {
-            Some(Ok(embedder)) => {
+        let segments = translator(&model, &self.prompts).article(article, &mut watch(observer))?;
+        let mut translation = translation_by(&model, article.language, segments);
+        match self.embedding(observer)? {
+            Ok(embedder) => {
                 let materials = Material::of_all(&translation.segments, &article.sentences);
                 let originals: Vec<String> = materials.iter().map(Material::prepared).collect();
-                estimate(&originals, &mut translation.segments, embedder)?;
+                estimate(&originals, &mut translation.segments, &embedder)?;
             }
-            Some(Err(reason)) => translation.warnings.push(format!(
+            Err(reason) => translation.warnings.push(format!(
                 "Nothing was compared by sentence embeddings, so that a translation about \
                  something else may have gone unnoticed: {reason}"
             )),
-            None => {}
         }
         Ok(translation)
     }
@@ -340,13 +342,12 @@ impl Pipeline {
 
 impl Pipeline {
     /// Chooses the model for a job, fetches it if it isn't here, and loads it if it isn't loaded.
-    /// Returns its key in `loaded`.
     fn load(
-        &mut self,
+        &self,
         role: Role,
         family: Option<&str>,
         observer: &mut dyn Observer,
-    ) -> Result<String> {
+    ) -> Result<Arc<Loaded>> {
         let (resolved, named) = self.resolve(role, family)?;
         let manifest = &resolved.manifest;
         // A folder's adapter belongs to the model that was named with it.
@@ -356,8 +357,9 @@ impl Pipeline {
             family.and_then(|family| manifest.adapter_for(family)).filter(|_| chosen.is_none());
         let id = manifest.id.clone();
         let key = adapting.map_or(id.clone(), |adapting| format!("{id} with {}", adapting.name));
-        if self.loaded.contains_key(&key) {
-            return Ok(key);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = loaded.get(&key) {
+            return Ok(known.clone());
         }
         let files = match (chosen, adapting) {
             (Some(AdapterChoice::Folder(folder)), _) => Some(AdapterFiles::read(folder)?),
@@ -379,7 +381,7 @@ impl Pipeline {
             reason,
             hint: "mend its manifest, or remove `judge` and the role `entail` from it".into(),
         })?;
-        let loaded = Loaded {
+        let new = Arc::new(Loaded {
             sha256: weights.sha256,
             engine,
             adapter,
@@ -387,52 +389,45 @@ impl Pipeline {
             search,
             probe,
             manifest: resolved.manifest,
-        };
-        self.loaded.insert(key.clone(), loaded);
-        Ok(key)
+        });
+        loaded.insert(key, new.clone());
+        Ok(new)
     }
 
     /// The embedding model.
     ///
     /// # Errors
     /// It can't be had or loaded; an interruption.
-    pub fn embedder(&mut self, observer: &mut dyn Observer) -> Result<&Embedder> {
-        self.load_embedder(observer)?;
-        match &self.embedder {
-            Some(Ok(embedder)) => Ok(embedder),
-            reason => Err(Error::NoModel {
-                reason: match reason {
-                    Some(Err(reason)) => format!("there is no embedding model: {reason}"),
-                    _ => "there is no embedding model".into(),
-                },
-                hint: "`brief models list` shows the models whose job is embed".into(),
-            }),
-        }
+    pub fn embedder(&self, observer: &mut dyn Observer) -> Result<Arc<Embedder>> {
+        self.embedding(observer)?.map_err(|reason| Error::NoModel {
+            reason: format!("there is no embedding model: {reason}"),
+            hint: "`brief models list` shows the models whose job is embed".into(),
+        })
     }
 
-    /// Loads the embedding model if it hasn't been tried yet. The checks can do without, so that
-    /// not having one ends nothing; `embedder` then holds the reason.
+    /// The embedding model, or why there is none: the checks can do without.
     ///
     /// # Errors
     /// An interruption, or what isn't about the model.
-    fn load_embedder(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        if self.embedder.is_some() {
-            return Ok(());
+    fn embedding(&self, observer: &mut dyn Observer) -> Result<Embedding> {
+        let mut known = self.embedding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known {
+            return Ok(known.clone());
         }
         let mut load = || {
             let (resolved, _) = self.resolve(Role::Embed, None)?;
             let weights = self.fetch(&resolved, observer)?;
             Embedder::load(&resolved.manifest.id, &weights.path)
         };
-        self.embedder = Some(match load() {
-            Ok(embedder) => Ok(embedder),
+        let found = match load() {
+            Ok(embedder) => Ok(Arc::new(embedder)),
             Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
                 observer.event(Event::Note(&error.to_string()));
                 Err(error.to_string())
             }
             Err(error) => return Err(error),
-        });
-        Ok(())
+        };
+        Ok(known.insert(found).clone())
     }
 
     /// A model's weights, fetched if they aren't here.
@@ -502,7 +497,7 @@ impl hub::Progress for Fetching<'_> {
     }
 }
 
-fn translator<'a>(model: &'a mut Loaded, prompts: &'a Prompts) -> Translator<'a> {
+fn translator<'a>(model: &'a Loaded, prompts: &'a Prompts) -> Translator<'a> {
     let Loaded { engine, style, search, .. } = model;
     Translator { engine, prompts, style, search: *search }
 }
@@ -573,13 +568,5 @@ fn watch(observer: &mut dyn Observer) -> impl FnMut(usize, usize) -> bool + '_ {
     |sentences, tokens| {
         observer.event(Event::Progress { sentences, tokens });
         !observer.interrupted()
-    }
-}
-
-fn unloaded(id: &str) -> Error {
-    Error::Model {
-        model: id.to_owned(),
-        reason: "it was chosen but is not loaded".into(),
-        hint: String::new(),
     }
 }

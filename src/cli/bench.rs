@@ -1,6 +1,6 @@
 //! `brief bench`.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use super::{
     Exit,
@@ -8,13 +8,14 @@ use super::{
     jobs::print,
     plan::{Plan, plan},
     progress::{INTERRUPTED, Screen},
+    together::{Order, together},
 };
 use crate::{
     article,
     batch::{self, Input},
     bench::{self, Articles, Machine, Measures, Model, Report, timed},
     error::{Error, Result},
-    pipeline::Pipeline,
+    pipeline::{Observer, Pipeline},
 };
 
 /// Runs `brief bench`.
@@ -30,21 +31,21 @@ pub fn run(args: Bench) -> Result<Exit> {
     let measures = Measures { prefill, batch, context, steps: tokens, repeat: repeat.into() };
     let inputs = batch::inputs(&plan.paths, None).into_iter().collect::<Result<Vec<Input>>>()?;
     let mut screen = Screen::new(plan.loudness, inputs.len());
-    let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    let pipeline = Pipeline::new(plan.settings.clone())?;
     // First of all, so that models are loaded in it.
     let articles = match inputs.as_slice() {
         [] => None,
-        inputs => Some(articles(&plan, inputs, &mut pipeline, &mut screen)?),
+        inputs => Some(articles(&plan, inputs, &pipeline, &mut screen)?),
     };
     screen.close();
     let (load, measured) = timed(|| pipeline.measured(&mut screen))?;
     screen.close();
-    let (first, _) = timed(|| measured.engine.time_prefill(1))?;
-    let cost = measured.engine.cost()?;
+    let (first, _) = timed(|| measured.engine().time_prefill(1))?;
+    let cost = measured.engine().cost()?;
     let peak = bench::peak_memory();
     screen.note("measuring memory and processor");
     let machine = Machine::here(plan.settings.device);
-    let (prefill, decode) = bench::passes(measured.engine, &machine, &measures, |what| {
+    let (prefill, decode) = bench::passes(measured.engine(), &machine, &measures, |what| {
         screen.note(what);
         if INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Error::Interrupted);
@@ -52,8 +53,8 @@ pub fn run(args: Bench) -> Result<Exit> {
         Ok(())
     })?;
     let model = Model {
-        id: measured.id.to_owned(),
-        sha256: measured.sha256.to_owned(),
+        id: measured.id().to_owned(),
+        sha256: measured.sha256().to_owned(),
         bytes: cost.layer_bytes + cost.head_bytes,
         products: cost.layer_products + cost.head_products,
         load: load + first,
@@ -82,43 +83,41 @@ fn read(path: &Path) -> Result<Report> {
     })
 }
 
-/// Translates and summarises each.
+/// Translates and summarises each, as `brief summarize` does for a folder.
 fn articles(
     plan: &Plan,
     inputs: &[Input],
-    pipeline: &mut Pipeline,
+    pipeline: &Pipeline,
     screen: &mut Screen,
 ) -> Result<Articles> {
     let options = article::Options {
         from: plan.settings.from.clone(),
         repeated_across_files: batch::shared_lines(inputs),
     };
-    let mut done = Articles {
-        articles: inputs.len(),
-        sentences: 0,
-        first: 0.0,
-        translate: 0.0,
-        summarize: 0.0,
-        time: 0.0,
+    let work = |input: &Input, observer: &mut dyn Observer| {
+        let source = article::read::from_bytes(&input.name(), input.read()?)?;
+        let article = article::prepare(source, &options)?;
+        let sentences = article.sentences.len();
+        pipeline.summarize(article, observer).map(|_| sentences)
     };
-    for input in inputs {
-        screen.begin(&input.name());
-        let (read, article) = timed(|| {
-            let source = article::read::from_bytes(&input.name(), input.read()?)?;
-            article::prepare(source, &options)
-        })?;
-        done.sentences += article.sentences.len();
-        let (translate, brief) = timed(|| pipeline.translate(article, screen))?;
-        let (summarize, _) = timed(|| pipeline.summarize_brief(brief, screen))?;
-        done.translate += translate;
-        done.summarize += summarize;
-        done.time += read + translate + summarize;
-        if done.first == 0.0 {
-            done.first = done.time;
+    let began = Instant::now();
+    let (mut sentences, mut first, mut failed) = (0, None, None);
+    together(inputs, Order::AsDone, screen, work, |_, _, result| {
+        first.get_or_insert_with(|| began.elapsed().as_secs_f64());
+        match result {
+            Ok(count) => sentences += count,
+            // That of the others is that they were interrupted.
+            Err(error) => _ = failed.get_or_insert(error),
         }
-        screen.end();
+        failed.is_none()
+    });
+    let time = began.elapsed().as_secs_f64();
+    match failed {
+        Some(error) => Err(error),
+        None => {
+            Ok(Articles { articles: inputs.len(), sentences, first: first.unwrap_or(0.0), time })
+        }
     }
-    Ok(done)
 }
 
 fn table(report: &Report, earlier: Option<&Report>) -> String {
@@ -176,14 +175,11 @@ fn table(report: &Report, earlier: Option<&Report>) -> String {
         let then = earlier.and_then(|e| e.articles.as_ref());
         let then = then.filter(|t| (t.articles, t.sentences) == (a.articles, a.sentences));
         text.push_str(&format!(
-            "\n{} articles of {} sentences: {:.1} s (first brief after {:.1} s; translating {:.1} s, \
-             summarising {:.1} s){}\n",
+            "\n{} articles of {} sentences: {:.1} s (first brief after {:.1} s){}\n",
             a.articles,
             a.sentences,
             a.time,
             a.first,
-            a.translate,
-            a.summarize,
             against(1.0 / a.time, then.map(|then| 1.0 / then.time)),
         ));
     }

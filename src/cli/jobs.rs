@@ -7,6 +7,7 @@ use super::{
     args::{Summarize, Translate},
     plan::{Plan, ending, plan},
     progress::Screen,
+    together::{Order, together},
 };
 use crate::{
     Language, article,
@@ -81,16 +82,20 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
         from: plan.settings.from.clone(),
         repeated_across_files: batch::shared_lines(&inputs),
     };
-    let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    let pipeline = Pipeline::new(plan.settings.clone())?;
     if job == Job::Digest {
         // Without it all the work before would be in vain.
         pipeline.embedder(&mut screen)?;
     }
     let mut pages = Vec::new();
     let (mut done, mut flagged, mut without_model) = (0, 0, 0);
-    for (i, input) in inputs.iter().enumerate() {
-        screen.begin(&input.name());
-        let result = one(input, &options, job, &mut pipeline, &mut screen).and_then(|briefs| {
+    let (mut given_up, mut unusable) = (Vec::new(), None);
+    // Files are written as soon as they can be; what goes to one place goes there in order.
+    let order = if outputs.is_empty() { Order::OfInputs } else { Order::AsDone };
+    let work =
+        |input: &Input, observer: &mut dyn Observer| one(input, &options, job, &pipeline, observer);
+    together(&inputs, order, &mut screen, work, |screen, i, result| {
+        let result = result.and_then(|briefs| {
             flagged += briefs.iter().filter(|b| has_flags(b)).count();
             match outputs.get(i) {
                 Some(path) => batch::write(path, &render::render_many(&briefs, plan.format)),
@@ -107,33 +112,42 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
                 }
             }
         });
-        screen.end();
+        let name = inputs.get(i).map(Input::name).unwrap_or_default();
         match result {
             Ok(()) => done += 1,
             Err(Error::Interrupted) => {
-                screen.close();
-                screen.complain(&format!(
-                    "interrupted; {done} of {} articles were finished, {} was given up",
-                    inputs.len(),
-                    input.name()
-                ));
-                return Ok(Exit::Interrupted);
+                given_up.push(name);
+                return false;
             }
             Err(error @ Error::Usage { .. }) => {
-                screen.close();
-                return Err(error);
+                unusable = Some(error);
+                return false;
             }
             // Another article may be in a language that another model does.
             Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
                 failed += 1;
                 without_model += 1;
-                screen.complain(&format!("{}: {}", input.name(), super::described(&error)));
+                screen.complain(&format!("{name}: {}", super::described(&error)));
             }
             Err(error) => {
                 failed += 1;
                 screen.complain(&super::described(&error));
             }
         }
+        true
+    });
+    if let Some(error) = unusable {
+        screen.close();
+        return Err(error);
+    }
+    if !given_up.is_empty() {
+        screen.close();
+        screen.complain(&format!(
+            "interrupted; {done} of {} articles were finished; given up: {}",
+            inputs.len(),
+            given_up.join(", ")
+        ));
+        return Ok(Exit::Interrupted);
     }
     if !pages.is_empty() {
         let text = if job == Job::Digest {
@@ -162,8 +176,8 @@ fn one(
     input: &Input,
     options: &article::Options,
     job: Job,
-    pipeline: &mut Pipeline,
-    screen: &mut dyn Observer,
+    pipeline: &Pipeline,
+    observer: &mut dyn Observer,
 ) -> Result<Vec<Brief>> {
     let bytes = input.read()?;
     if job != Job::Translate && render::json::is_brief(&bytes) {
@@ -172,15 +186,15 @@ fn one(
             .into_iter()
             .map(|brief| match &brief.summary {
                 Some(_) if job == Job::Digest => Ok(brief),
-                _ => pipeline.summarize_brief(brief, screen),
+                _ => pipeline.summarize_brief(brief, observer),
             })
             .collect();
     }
     let source = article::read::from_bytes(&input.name(), bytes)?;
     let article = article::prepare(source, options)?;
     let brief = match job {
-        Job::Translate => pipeline.translate(article, screen)?,
-        Job::Summarize | Job::Digest => pipeline.summarize(article, screen)?,
+        Job::Translate => pipeline.translate(article, observer)?,
+        Job::Summarize | Job::Digest => pipeline.summarize(article, observer)?,
     };
     Ok(vec![brief])
 }
@@ -196,7 +210,7 @@ fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
     // All lines go to one place, in order, from however many files.
     let destination = one_file(plan.out.as_deref(), "--lines")?;
     batch::prepare(&destination)?;
-    let mut pipeline = Pipeline::new(plan.settings.clone())?;
+    let pipeline = Pipeline::new(plan.settings.clone())?;
     let mut out = String::new();
     for path in &plan.paths {
         let input = Input::at(path);
@@ -210,7 +224,7 @@ fn translate_lines(plan: &Plan, connected: bool) -> Result<Exit> {
             out.push_str(&target_line(segment));
             out.push('\n');
         }
-        screen.end();
+        screen.end(&input.name());
     }
     screen.close();
     write_one(&destination, &out)?;

@@ -9,6 +9,7 @@ mod models;
 mod plan;
 mod progress;
 mod show;
+mod together;
 mod verify;
 
 use std::{process::ExitCode, sync::atomic::Ordering};

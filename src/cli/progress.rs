@@ -18,12 +18,15 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub struct Screen {
     bar: ProgressBar,
     loudness: Loudness,
+    /// Done, and in all.
     articles: (usize, usize),
+    /// Names of the articles in work.
+    names: Vec<String>,
+    /// Done, and in all, of the articles in work and of those done since there was none.
     sentences: (usize, usize),
     tokens: usize,
-    computing: Duration,
+    /// Since when tokens and sentences are counted.
     since: Instant,
-    message: String,
 }
 
 impl Screen {
@@ -45,11 +48,10 @@ impl Screen {
             bar,
             loudness,
             articles: (0, articles),
+            names: Vec::new(),
             sentences: (0, 0),
             tokens: 0,
-            computing: Duration::ZERO,
             since: Instant::now(),
-            message: String::new(),
         }
     }
 
@@ -67,14 +69,19 @@ impl Screen {
 
     /// An article begins.
     pub fn begin(&mut self, name: &str) {
-        self.message = name.to_owned();
-        self.sentences = (0, 0);
+        if self.names.is_empty() {
+            (self.sentences, self.tokens) = ((0, 0), 0);
+        }
+        self.names.push(name.to_owned());
         self.draw("");
     }
 
     /// An article is done, well or not.
-    pub fn end(&mut self) {
+    pub fn end(&mut self, name: &str) {
         self.articles.0 += 1;
+        if let Some(at) = self.names.iter().position(|n| n == name) {
+            self.names.remove(at);
+        }
         self.draw("");
     }
 
@@ -90,23 +97,26 @@ impl Screen {
         } else {
             String::new()
         };
-        text.push_str(&self.message);
+        if let Some(name) = self.names.first() {
+            text.push_str(name);
+        }
+        if self.names.len() > 1 {
+            text.push_str(&format!(" and {} more", self.names.len() - 1));
+        }
         let (finished, total) = self.sentences;
         if total > 0 {
             text.push_str(&format!("  sentence {finished} of {total}"));
         }
-        let seconds = self.computing.as_secs_f64();
+        let seconds = self.since.elapsed().as_secs_f64();
         if self.tokens > 0 && seconds > 0.5 {
             text.push_str(&format!("  {:.0} tokens/s", self.tokens as f64 / seconds));
         }
-        // Only what is left of this article can be foreseen; other articles may be of any length.
+        // Only what is left of these can be foreseen; other articles may be of any length.
         if finished > 0 && finished < total {
             let left =
-                self.since.elapsed().as_secs_f64() / finished as f64 * (total - finished) as f64;
-            text.push_str(&format!(
-                "  {} left in this article",
-                indicatif::HumanDuration(Duration::from_secs_f64(left))
-            ));
+                Duration::from_secs_f64(seconds / finished as f64 * (total - finished) as f64);
+            let these = if self.names.len() > 1 { "these articles" } else { "this article" };
+            text.push_str(&format!("  {} left in {these}", indicatif::HumanDuration(left)));
         }
         if !doing.is_empty() {
             text.push_str("  ");
@@ -130,21 +140,18 @@ impl Observer for Screen {
                 self.draw(&format!("loading {model}"));
             }
             Event::Sentences { total } => {
-                self.sentences = (0, total);
-                self.since = Instant::now();
+                if self.sentences.1 == 0 {
+                    self.since = Instant::now();
+                }
+                self.sentences.1 += total;
                 self.draw("");
             }
             Event::Progress { sentences, tokens } => {
                 self.sentences.0 += sentences;
                 self.tokens += tokens;
-                let started = self.since;
-                self.computing = self.computing.max(started.elapsed());
                 self.draw("");
             }
-            Event::Summarizing => {
-                self.sentences = (0, 0);
-                self.draw("summarising");
-            }
+            Event::Summarizing => self.draw("summarising"),
         }
     }
 

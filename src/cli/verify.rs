@@ -20,10 +20,9 @@ use crate::{
 /// Standard output that can't be written; with `--deep`, no embedding model.
 pub fn run(args: &Verify) -> Result<Exit> {
     let mut failed = false;
-    let mut pipeline;
     let embedder = if args.deep {
         let configured = config::Config::load()?;
-        pipeline = Pipeline::new(Settings {
+        let pipeline = Pipeline::new(Settings {
             offline: args.offline.or(configured.offline).unwrap_or(false),
             models_dir: args.models_dir.clone().or(configured.models_dir),
             user_manifests: config::folder().map(|f| f.join("models")),
@@ -58,7 +57,7 @@ pub fn run(args: &Verify) -> Result<Exit> {
                 for brief in briefs {
                     let name = format!("{}: {}", path.display(), brief.source.path);
                     let found = source(&brief.source)
-                        .and_then(|bytes| verify::verify(&brief, bytes, embedder));
+                        .and_then(|bytes| verify::verify(&brief, bytes, embedder.as_deref()));
                     let claims = brief.summary.as_ref().map_or(0, |summary| summary.claims.len());
                     let sentences = brief.sentences.len();
                     failed |=
@@ -66,7 +65,7 @@ pub fn run(args: &Verify) -> Result<Exit> {
                 }
             }
             Ok(Document::Digest(digest)) => {
-                let found = digest::verify(&digest, source, embedder);
+                let found = digest::verify(&digest, source, embedder.as_deref());
                 let (articles, statements) = (digest.articles.len(), digest.statements().count());
                 let holds = format!("{articles} articles, {statements} statements");
                 failed |= !say(&path.display().to_string(), found, holds)?;

@@ -21,7 +21,7 @@ pub struct Embedder {
 }
 
 /// Text to token ids.
-trait Tokens {
+trait Tokens: Send + Sync {
     /// With the tokens that begin and end a sequence.
     fn tokens(&self, text: &str) -> Result<Vec<u32>, String>;
 }

@@ -1,4 +1,4 @@
-//! Decoding for many sequences at once: greedy, or with beams.
+//! What decodes in a batch, step by step: greedy, or with beams.
 
 use std::sync::Arc;
 
@@ -14,15 +14,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Rows that decode together: sequences, or their beams. More would be faster on wide machines, but
-/// each holds its KV cache in memory.
-const BATCH: usize = 24;
 /// Prompt tokens in one forward pass.
 pub(super) const CHUNK: usize = 512;
-/// Computed prefixes that are kept, the last used ones: a language's instructions, the article in
-/// hand, and what retries look back on.
-const PREFIXES: usize = 8;
-
 /// What may come next, as a grammar sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -35,7 +28,7 @@ pub enum Next {
 }
 
 /// Constrains what a sequence may write.
-pub trait Grammar {
+pub trait Grammar: Send {
     /// What may come next.
     fn next(&self) -> Next;
     /// Takes note of the token that was written.
@@ -60,7 +53,7 @@ pub struct Request {
 
 impl Request {
     /// Rows that it takes in a pass.
-    fn beams(&self) -> usize {
+    pub(super) fn beams(&self) -> usize {
         if self.grammar.is_some() { 1 } else { self.search.beams.max(1) }
     }
 }
@@ -109,7 +102,34 @@ impl<F: FnMut(usize, usize) -> bool> Watch for F {
     }
 }
 
-struct Sequence {
+/// Computed prefixes by their tokens, the last used one at the end.
+#[derive(Default)]
+pub(super) struct Prefixes(Vec<(Vec<u32>, Arc<Prefix>)>);
+
+impl Prefixes {
+    /// How many are kept, the last used ones: for each article in work its language's instructions,
+    /// its beginning, and what retries look back on.
+    const MOST: usize = 16;
+
+    fn find(&mut self, tokens: &[u32]) -> Option<Arc<Prefix>> {
+        let at = self.0.iter().position(|(known, _)| known == tokens)?;
+        let known = self.0.remove(at);
+        let prefix = known.1.clone();
+        self.0.push(known);
+        Some(prefix)
+    }
+
+    fn keep(&mut self, tokens: Vec<u32>, prefix: Arc<Prefix>) {
+        if self.0.len() >= Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push((tokens, prefix));
+    }
+}
+
+/// What is being generated for a request.
+pub(super) struct Sequence {
+    /// Its place in the outputs.
     index: usize,
     /// The prompt's own level, i.e. what the caches hold behind their prefix, before the written
     /// tokens.
@@ -121,6 +141,21 @@ struct Sequence {
     search: Search,
     max_tokens: usize,
     grammar: Option<Box<dyn Grammar>>,
+}
+
+impl Sequence {
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Rows that it takes in a pass, at most.
+    pub fn rows(&self) -> usize {
+        self.search.beams
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.beams.is_empty()
+    }
 }
 
 /// What a pass says of the token that comes next in a row.
@@ -135,7 +170,8 @@ impl Engine {
     /// The cached KV of a prompt's shared levels: `after` if that is what it holds, else computed
     /// where it isn't known from an earlier prompt.
     fn prefix(
-        &mut self,
+        &self,
+        prefixes: &mut Prefixes,
         levels: &[Vec<u32>],
         after: Option<Arc<Prefix>>,
     ) -> Result<Option<Arc<Prefix>>> {
@@ -149,10 +185,8 @@ impl Engine {
         let mut chain: Vec<u32> = Vec::new();
         for level in levels.iter().filter(|l| !l.is_empty()) {
             chain.extend(level);
-            if let Some(at) = self.prefixes.iter().position(|(tokens, _)| *tokens == chain) {
-                let known = self.prefixes.remove(at);
-                parent = Some(known.1.clone());
-                self.prefixes.push(known);
+            if let Some(known) = prefixes.find(&chain) {
+                parent = Some(known);
                 continue;
             }
             let mut kv = SequenceKv::new(parent.clone(), self.decoder.config.layers);
@@ -162,10 +196,7 @@ impl Engine {
                     .map_err(Error::engine("computing a shared prompt"))?;
             }
             let prefix = Arc::new(kv.into_prefix(level.clone()));
-            if self.prefixes.len() >= PREFIXES {
-                self.prefixes.remove(0);
-            }
-            self.prefixes.push((chain.clone(), prefix.clone()));
+            prefixes.keep(chain.clone(), prefix.clone());
             parent = Some(prefix);
         }
         Ok(parent)
@@ -189,11 +220,17 @@ impl Engine {
         Ok(state)
     }
 
-    fn start(&mut self, index: usize, request: Request) -> Result<Sequence> {
+    /// The sequence that is the answer to a request, before anything of its own level is computed.
+    pub(super) fn start(
+        &self,
+        prefixes: &mut Prefixes,
+        index: usize,
+        request: Request,
+    ) -> Result<Sequence> {
         let search = Search { beams: request.beams(), ..request.search };
         let mut levels = request.prompt.levels;
         let own = levels.pop().unwrap_or_default();
-        let prefix = self.prefix(&levels, request.after)?;
+        let prefix = self.prefix(prefixes, &levels, request.after)?;
         let kv = SequenceKv::new(prefix, self.decoder.config.layers);
         let first = Beam { kv, pending: own.clone(), written: Vec::new(), logprob: 0.0 };
         Ok(Sequence {
@@ -207,57 +244,9 @@ impl Engine {
         })
     }
 
-    /// Generates every request; outputs come in the order of the requests, behind them those of the
-    /// requests that `watch` made of finished ones.
-    ///
-    /// # Errors
-    /// candle's, the watcher's, or [`Error::Interrupted`].
-    pub fn generate(
-        &mut self,
-        requests: Vec<Request>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Output>> {
-        let mut outputs: Vec<Option<Output>> = (0..requests.len()).map(|_| None).collect();
-        // Long prompts first: sequences of like length end together, and the batch stays full.
-        let mut waiting: Vec<(usize, Request)> = requests.into_iter().enumerate().collect();
-        waiting.sort_by_key(|(i, r)| (r.prompt.levels.last().map_or(0, Vec::len), usize::MAX - i));
-        let mut running: Vec<Sequence> = Vec::new();
-        while !waiting.is_empty() || !running.is_empty() {
-            let mut rows: usize = running.iter().map(|sequence| sequence.search.beams).sum();
-            while let Some((_, request)) = waiting.last()
-                && (rows == 0 || rows + request.beams() <= BATCH)
-                && let Some((index, request)) = waiting.pop()
-            {
-                rows += request.beams();
-                running.push(self.start(index, request)?);
-            }
-            self.step(&mut running)?;
-            let written = running.len();
-            let (ended, still): (Vec<_>, Vec<_>) =
-                running.into_iter().partition(|sequence| sequence.beams.is_empty());
-            running = still;
-            let finished = ended.len();
-            for sequence in ended {
-                let index = sequence.index;
-                let (output, kv) = self.finish(sequence);
-                if let Some(request) = watch.follow(self, index, &output, kv)? {
-                    waiting.push((outputs.len(), request));
-                    outputs.push(None);
-                }
-                if let Some(place) = outputs.get_mut(index) {
-                    *place = Some(output);
-                }
-            }
-            if !watch.step(finished, written) {
-                return Err(Error::Interrupted);
-            }
-        }
-        Ok(outputs.into_iter().flatten().collect())
-    }
-
     /// One forward pass over all running sequences: prompts of newcomers, one token of the others'
     /// beams. Each beam then has its next token pending; a sequence that is complete has no beam.
-    fn step(&self, running: &mut [Sequence]) -> Result<()> {
+    pub(super) fn step(&self, running: &mut [&mut Sequence]) -> Result<()> {
         let mut beams: Vec<&mut Beam> = running.iter_mut().flat_map(|s| &mut s.beams).collect();
         // Prompts longer than a chunk go ahead alone, all but their last part.
         for beam in &mut beams {
@@ -276,6 +265,8 @@ impl Engine {
             let (group, rest) = coming.split_at_mut(count);
             let mut rows: Vec<Feed<'_>> =
                 group.iter_mut().map(|b| Feed { kv: &mut b.kv, tokens: &b.pending }).collect();
+            let tokens: usize = rows.iter().map(|row| row.tokens.len()).sum();
+            tracing::trace!(sequences = rows.len(), tokens, "a pass");
             logits
                 .extend(self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?);
             coming = rest;
@@ -285,7 +276,7 @@ impl Engine {
             Outlook { logits, sum }
         });
         let mut outlooks = outlooks.collect::<Vec<_>>().into_iter();
-        for sequence in running {
+        for sequence in running.iter_mut() {
             let own: Vec<Outlook> = outlooks.by_ref().take(sequence.beams.len()).collect();
             match own.as_slice() {
                 [own] if sequence.search.beams == 1 => self.choose(sequence, own),
@@ -373,7 +364,7 @@ impl Engine {
     }
 
     /// A complete sequence's output, and its cache for a prompt that continues it.
-    fn finish(&self, sequence: Sequence) -> (Output, Arc<Prefix>) {
+    pub(super) fn finish(&self, sequence: Sequence) -> (Output, Arc<Prefix>) {
         let mut ended = sequence.ended.into_iter();
         let Some(best) = ended.next() else {
             return (Output::default(), Arc::new(SequenceKv::new(None, 0).into_prefix(Vec::new())));

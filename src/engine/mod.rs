@@ -11,10 +11,11 @@ pub mod kernels;
 pub mod kv;
 pub mod measure;
 pub mod prompt;
+mod schedule;
 pub mod tokenizer;
 pub mod vocabulary;
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path};
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ use self::{
         decoder::Decoder,
         weights::{GgufWeights, HubWeights, Weights},
     },
+    schedule::Schedule,
     vocabulary::Vocabulary,
 };
 use crate::error::{Error, Result};
@@ -54,8 +56,7 @@ pub struct Engine {
     /// Which tokens English output may use.
     pub vocabulary: Vocabulary,
     decoder: Decoder,
-    /// Computed prefixes by their tokens, the last used one at the end.
-    prefixes: Vec<(Vec<u32>, Arc<Prefix>)>,
+    schedule: Schedule,
 }
 
 impl Engine {
@@ -74,7 +75,7 @@ impl Engine {
             let vocabulary = Vocabulary::english(&tokenizer);
             let decoder = Decoder::load(config, weights, vocabulary.allowed(), device)
                 .map_err(|e| fail(format!("cannot be loaded: {e}")))?;
-            Ok(Self { tokenizer, vocabulary, decoder, prefixes: Vec::new() })
+            Ok(Self { tokenizer, vocabulary, decoder, schedule: Schedule::default() })
         };
         if path.is_dir() {
             let json = hub_folder::config(path).map_err(fail)?;
@@ -129,7 +130,7 @@ impl Engine {
     /// Adds `adapter` to everything that is generated from now on.
     pub fn adopt(&mut self, adapter: Adapter) {
         // What was computed without it doesn't hold any more.
-        self.prefixes.clear();
+        self.schedule.forget();
         self.decoder.adopt(adapter);
     }
 

@@ -39,7 +39,7 @@ pub struct Probe {
 /// and numbers said of something else.
 pub struct Probed<'a> {
     /// The loaded model.
-    pub engine: &'a mut Engine,
+    pub engine: &'a Engine,
     /// The templates.
     pub prompts: &'a Prompts,
     /// The manifest's prompt style.

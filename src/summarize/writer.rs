@@ -127,7 +127,7 @@ struct Draft {
 /// Summarises with one model.
 pub struct Summarizer<'a> {
     /// The loaded model.
-    pub engine: &'a mut Engine,
+    pub engine: &'a Engine,
     /// The templates.
     pub prompts: &'a Prompts,
     /// The manifest's prompt style.

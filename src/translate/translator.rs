@@ -40,7 +40,7 @@ impl<F: FnMut(usize, usize) -> bool> Progress for F {
 /// Translates with one model.
 pub struct Translator<'a> {
     /// The loaded model.
-    pub engine: &'a mut Engine,
+    pub engine: &'a Engine,
     /// The templates.
     pub prompts: &'a Prompts,
     /// The prompt style.

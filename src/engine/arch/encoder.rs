@@ -22,7 +22,7 @@ pub struct EncoderConfig {
 }
 
 /// Where an encoder's tensors come from.
-pub trait EncoderWeights {
+pub trait EncoderWeights: Send + Sync {
     /// A linear layer's weight, `[out, in]`, as f32: many short sequences go through it together,
     /// and for so many rows unpacking blocks costs more than it saves.
     ///
