@@ -59,6 +59,9 @@ pub struct Machine {
     pub threads: usize,
     /// Where the model runs.
     pub device: String,
+    /// Its extensions, as far as they matter.
+    #[serde(default)]
+    pub features: Vec<String>,
     /// The instruction set of the kernels in use.
     pub kernel: String,
     /// Bytes a second that the threads read from memory.
@@ -139,6 +142,7 @@ impl Machine {
             cores: sysinfo::System::physical_core_count().unwrap_or(0),
             threads: rayon::current_num_threads(),
             device: device.to_string(),
+            features: limits::features().into_iter().map(str::to_owned).collect(),
             kernel: kernel.to_string(),
             bandwidth: limits::bandwidth(),
             products: limits::products(kernel),

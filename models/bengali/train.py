@@ -71,13 +71,6 @@ CYCLES = [
         True,
         [{"own": (0, 21650), "tico19": (0, 3025), "flores": (0, 997)}],
     ),
-    Cycle(
-        4341,
-        2e-4,
-        272,
-        True,
-        [{"own": (11650, 25855), "flores": (0, 997)}, {"own": (21650, 25855)}],
-    ),
 ]
 # How often names of names.tsv are told at all, and then each of them.
 TOLD, EACH = 0.6, 0.85

@@ -125,8 +125,12 @@ fn table(report: &Report, earlier: Option<&Report>) -> String {
     let possible = m.products.map_or(String::new(), |p| {
         format!(", {:.0} thousand million eight-bit products a second", p / 1e9)
     });
+    let has = match m.features.as_slice() {
+        [] => String::new(),
+        features => format!(" ({})", features.join(", ")),
+    };
     let mut text = format!(
-        "brief {version} on {}: {} cores, {} threads, {}, {}\n\
+        "brief {version} on {}{has}: {} cores, {} threads, {}, {}\n\
          The machine reads {:.1} GB/s{possible} (measured).\n\
          {}: {:.0} MB of weights in a step, ready after {:.1} s\n\n",
         m.processor,

@@ -107,9 +107,9 @@ impl<F: FnMut(usize, usize) -> bool> Watch for F {
 pub(super) struct Prefixes(Vec<(Vec<u32>, Arc<Prefix>)>);
 
 impl Prefixes {
-    /// How many are kept, the last used ones: for each article in work its language's instructions,
-    /// its beginning, and what retries look back on.
-    const MOST: usize = 16;
+    /// Tokens of those that are kept, the last used ones: for each article in work its language's
+    /// instructions, its beginning, and what retries look back on.
+    const TOKENS: usize = 4_096;
 
     fn find(&mut self, tokens: &[u32]) -> Option<Arc<Prefix>> {
         let at = self.0.iter().position(|(known, _)| known == tokens)?;
@@ -120,10 +120,13 @@ impl Prefixes {
     }
 
     fn keep(&mut self, tokens: Vec<u32>, prefix: Arc<Prefix>) {
-        if self.0.len() >= Self::MOST {
-            self.0.remove(0);
-        }
         self.0.push((tokens, prefix));
+        let mut held: usize = self.0.iter().map(|(_, prefix)| prefix.tokens.len()).sum();
+        self.0.retain(|(_, prefix)| {
+            let keep = held <= Self::TOKENS;
+            held -= if keep { 0 } else { prefix.tokens.len() };
+            keep
+        });
     }
 }
 
@@ -211,7 +214,9 @@ impl Engine {
         // No shared prefix: another pass left other keys and values there.
         let mut kv = SequenceKv::new(None, pass.layers);
         let mut state = Vec::new();
-        for chunk in prompt.tokens().chunks(CHUNK) {
+        let tokens = prompt.tokens();
+        tracing::trace!(tokens = tokens.len(), layers = pass.layers, "a judgement");
+        for chunk in tokens.chunks(CHUNK) {
             let rows = &mut [Feed { kv: &mut kv, tokens: chunk }];
             let states = self.decoder.states(rows, pass);
             let states = states.map_err(Error::engine("judging a sentence"))?;

@@ -161,6 +161,7 @@ impl<'e> Place<'e> {
         let jobs = batch.running.iter().map(|(job, _)| *job).chain(coming_jobs).collect();
         let mut lost = Lost { schedule, jobs };
         for Asked { job, index, request } in coming {
+            tracing::trace!(job, index, prompt = ?request.prompt.tokens(), "begins");
             batch.running.push((job, engine.start(&mut batch.prefixes, index, request)?));
         }
         engine.step(&mut batch.running.iter_mut().map(|(_, s)| s).collect::<Vec<_>>())?;
@@ -170,6 +171,7 @@ impl<'e> Place<'e> {
         let ended = ended.into_iter().map(|(job, sequence)| {
             let index = sequence.index();
             let (output, kv) = engine.finish(sequence);
+            tracing::trace!(job, index, written = output.tokens.len(), "ended");
             (job, Ended { index, output, kv })
         });
         let ended: Vec<_> = ended.collect();

@@ -46,6 +46,27 @@ pub fn bandwidth() -> f64 {
     BYTES as f64 / time.as_secs_f64()
 }
 
+/// What the processor has of the extensions that matter to products, whether a kernel uses them or not.
+#[must_use]
+pub fn features() -> Vec<&'static str> {
+    macro_rules! found {
+        ($detected:ident: $($name:tt)*) => {
+            [$(($name, std::arch::$detected!($name))),*]
+                .into_iter()
+                .filter_map(|(name, has)| has.then_some(name))
+                .collect()
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    return found!(is_x86_feature_detected:
+        "avx2" "fma" "f16c" "avxvnni" "avx512f" "avx512bw" "avx512vnni" "avx512vbmi" "avx512bf16"
+        "avx512fp16");
+    #[cfg(target_arch = "aarch64")]
+    return found!(is_aarch64_feature_detected: "neon" "dotprod" "i8mm" "bf16" "fp16" "sve");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    Vec::new()
+}
+
 fn fastest(mut work: impl FnMut()) -> Duration {
     let times = (0..TIMES).map(|_| {
         let began = Instant::now();
