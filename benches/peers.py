@@ -2,7 +2,7 @@
 
     pip install cmake ninja
     cargo build --release
-    python benches/peers.py MODEL.gguf FLORES [--llama BUILD] [--rounds 2] [--sentences 100]
+    python benches/peers.py MODEL.gguf FLORES [--llama BUILD] [--rounds 2] [--sentences 100] [--without-candle]
 
 MODEL.gguf is qwen2.5-coder-1.5b-instruct-q4_k_m; FLORES a folder with zh.txt and de.txt. llama.cpp is
 built from the sources inside llama-cpp-python's source distribution, unless BUILD holds it already.
@@ -209,6 +209,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--sentences", type=int, default=100, help="of each language")
+    parser.add_argument("--without-candle", action="store_true", help="saves building it")
     args = parser.parse_args()
     model, threads = args.model.resolve(), args.threads
     programs = build(args.llama.resolve())
@@ -218,7 +219,9 @@ def main():
         rates, report = measure_brief(args.brief, model, threads)
         rounds["brief"].append(rates)
         rounds["llama.cpp"].append(measure_llama(programs, model, threads))
-    rates = {who: best(of) for who, of in rounds.items()} | {"candle-transformers": measure_candle(model)}
+    rates = {who: best(of) for who, of in rounds.items()}
+    if not args.without_candle:
+        rates["candle-transformers"] = measure_candle(model)
     table(rates)
     plot(rates, HERE / "batch.svg")
 
