@@ -1,10 +1,8 @@
 //! One article, from source to brief: chooses and loads models, and calls the stages in order.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use parking_lot::Mutex;
 
 use crate::{
     Language,
@@ -357,7 +355,7 @@ impl Pipeline {
             family.and_then(|family| manifest.adapter_for(family)).filter(|_| chosen.is_none());
         let id = manifest.id.clone();
         let key = adapting.map_or(id.clone(), |adapting| format!("{id} with {}", adapting.name));
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         if let Some(known) = loaded.get(&key) {
             return Ok(known.clone());
         }
@@ -410,7 +408,7 @@ impl Pipeline {
     /// # Errors
     /// An interruption, or what isn't about the model.
     fn embedding(&self, observer: &mut dyn Observer) -> Result<Embedding> {
-        let mut known = self.embedding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.embedding.lock();
         if let Some(known) = &*known {
             return Ok(known.clone());
         }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use super::{
     Exit,
     args::{Bench, Common},
-    jobs::print,
+    jobs::{Job, one, print},
     plan::{Plan, plan},
     progress::{INTERRUPTED, Screen},
     together::{Order, together},
@@ -95,10 +95,8 @@ fn articles(
         repeated_across_files: batch::shared_lines(inputs),
     };
     let work = |input: &Input, observer: &mut dyn Observer| {
-        let source = article::read::from_bytes(&input.name(), input.read()?)?;
-        let article = article::prepare(source, &options)?;
-        let sentences = article.sentences.len();
-        pipeline.summarize(article, observer).map(|_| sentences)
+        let briefs = one(input, &options, Job::Summarize, pipeline, observer)?;
+        Ok(briefs.iter().map(|brief| brief.sentences.len()).sum::<usize>())
     };
     let began = Instant::now();
     let (mut sentences, mut first, mut failed) = (0, None, None);

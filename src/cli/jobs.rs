@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Job {
+pub(super) enum Job {
     Translate,
     Summarize,
     /// Summarise, and put together what the articles tell.
@@ -172,7 +172,7 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
 }
 
 /// One input to its brief; a JSON file of briefs to all that it holds.
-fn one(
+pub(super) fn one(
     input: &Input,
     options: &article::Options,
     job: Job,

@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
 };
+
+use parking_lot::Mutex;
 
 use super::progress::Screen;
 use crate::{
@@ -35,21 +36,17 @@ struct Onlooker<'a, 's> {
     stopped: &'a AtomicBool,
 }
 
-fn lock<'a, T>(screen: &'a Mutex<T>) -> MutexGuard<'a, T> {
-    screen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Observer for Onlooker<'_, '_> {
     fn event(&mut self, event: Event<'_>) {
-        lock(self.screen).event(event);
+        self.screen.lock().event(event);
     }
 
     fn interrupted(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed) || lock(self.screen).interrupted()
+        self.stopped.load(Ordering::Relaxed) || self.screen.lock().interrupted()
     }
 
     fn accepts_licence(&mut self, model: &str, licence: &str, url: Option<&str>) -> bool {
-        lock(self.screen).accepts_licence(model, licence, url)
+        self.screen.lock().accepts_licence(model, licence, url)
     }
 }
 
@@ -72,16 +69,16 @@ pub fn together<T: Send>(
                 return;
             };
             let name = input.name();
-            lock(&screen).begin(&name);
+            screen.lock().begin(&name);
             let result = work(input, &mut onlooker);
-            lock(&screen).end(&name);
+            screen.lock().end(&name);
             if send.send((index, result)).is_err() {
                 return;
             }
         }
     };
     let mut hear = |index, result| {
-        if !each(&lock(&screen), index, result) {
+        if !each(&screen.lock(), index, result) {
             stopped.store(true, Ordering::Relaxed);
         }
     };

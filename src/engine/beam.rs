@@ -93,7 +93,8 @@ pub(super) fn best(
 }
 
 /// Takes each running beam one token further. `candidates` has the likeliest of each beam, as many
-/// as there are beams of each sort, ending and not: more can't be needed. `ended` keeps the best `search.beams` hypotheses. No beam is left when the search is over.
+/// as there are beams of each sort, ending and not: more can't be needed. `ended` keeps the best
+/// `search.beams` hypotheses. No beam is left when the search is over.
 pub(super) fn advance(
     search: Search,
     max_tokens: usize,

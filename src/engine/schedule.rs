@@ -4,10 +4,9 @@
 //! computed computes the next one, for all. What comes of it doesn't depend on that: each sequence is
 //! the same whatever decodes beside it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
     Engine,
@@ -93,15 +92,9 @@ struct Ended {
 }
 
 impl Schedule {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // What a thread does with it can't stop in the middle.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What was computed for prompts that are to come doesn't hold any more.
     pub fn forget(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.batch = Some(Batch::default());
+        self.state.get_mut().batch = Some(Batch::default());
     }
 }
 
@@ -113,7 +106,7 @@ struct Place<'e> {
 
 impl<'e> Place<'e> {
     fn take(engine: &'e Engine) -> Self {
-        let mut state = engine.schedule.lock();
+        let mut state = engine.schedule.state.lock();
         state.jobs += 1;
         let job = state.jobs;
         state.news.insert(job, News::default());
@@ -121,7 +114,7 @@ impl<'e> Place<'e> {
     }
 
     fn ask(&self, requests: impl IntoIterator<Item = (usize, Request)>) {
-        let mut state = self.engine.schedule.lock();
+        let mut state = self.engine.schedule.state.lock();
         let asked =
             requests.into_iter().map(|(index, request)| Asked { job: self.job, index, request });
         state.waiting.extend(asked);
@@ -134,22 +127,19 @@ impl<'e> Place<'e> {
     /// Waits for something to come of the job, computing passes while nobody else does.
     fn news(&self) -> Result<News> {
         let schedule = &self.engine.schedule;
-        let mut state = schedule.lock();
+        let mut state = schedule.state.lock();
         loop {
             if let Some(news) = state.news.get_mut(&self.job).filter(|news| !news.is_empty()) {
                 return Ok(std::mem::take(news));
             }
-            state = match state.batch.take() {
-                Some(mut batch) => {
-                    // Some threads may have gone.
-                    batch.running.retain(|(job, _)| state.news.contains_key(job));
-                    let coming = fitting(&mut state.waiting, &batch);
-                    drop(state);
-                    self.pass(batch, coming)?;
-                    schedule.lock()
-                }
-                None => schedule.turn.wait(state).unwrap_or_else(PoisonError::into_inner),
+            let Some(mut batch) = state.batch.take() else {
+                schedule.turn.wait(&mut state);
+                continue;
             };
+            // Some threads may have gone.
+            batch.running.retain(|(job, _)| state.news.contains_key(job));
+            let coming = fitting(&mut state.waiting, &batch);
+            MutexGuard::unlocked(&mut state, || self.pass(batch, coming))?;
         }
     }
 
@@ -159,7 +149,7 @@ impl<'e> Place<'e> {
         let schedule = &engine.schedule;
         let coming_jobs = coming.iter().map(|asked| asked.job);
         let jobs = batch.running.iter().map(|(job, _)| *job).chain(coming_jobs).collect();
-        let mut lost = Lost { schedule, jobs };
+        let mut lost = Lost { schedule, jobs: Some(jobs) };
         for Asked { job, index, request } in coming {
             tracing::trace!(job, index, prompt = ?request.prompt.tokens(), "begins");
             batch.running.push((job, engine.start(&mut batch.prefixes, index, request)?));
@@ -175,9 +165,8 @@ impl<'e> Place<'e> {
             (job, Ended { index, output, kv })
         });
         let ended: Vec<_> = ended.collect();
-        let jobs = std::mem::take(&mut lost.jobs);
-        let mut state = schedule.lock();
-        for job in jobs {
+        let mut state = schedule.state.lock();
+        for job in lost.jobs.take().into_iter().flatten() {
             if let Some(news) = state.news.get_mut(&job) {
                 news.written += 1;
             }
@@ -197,7 +186,7 @@ impl<'e> Place<'e> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let schedule = &self.engine.schedule;
-        let mut state = schedule.lock();
+        let mut state = schedule.state.lock();
         state.waiting.retain(|asked| asked.job != self.job);
         state.news.remove(&self.job);
         drop(state);
@@ -206,22 +195,21 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The job of each sequence of a pass, until it is computed: if that fails, or panics, their threads must hear of it
-/// instead of waiting for ever.
+/// The job of each sequence of a pass, until it is computed: if that fails, or panics, their threads
+/// must hear of it instead of waiting for ever.
 struct Lost<'s> {
     schedule: &'s Schedule,
-    jobs: Vec<Job>,
+    /// `None` once it is computed.
+    jobs: Option<Vec<Job>>,
 }
 
 impl Drop for Lost<'_> {
     fn drop(&mut self) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        let mut state = self.schedule.lock();
+        let Some(jobs) = self.jobs.take() else { return };
+        let mut state = self.schedule.state.lock();
         state.batch = Some(Batch::default());
-        for job in &self.jobs {
-            state.news.entry(*job).and_modify(|news| news.lost = true);
+        for job in jobs {
+            state.news.entry(job).and_modify(|news| news.lost = true);
         }
         drop(state);
         self.schedule.turn.notify_all();
