@@ -22,7 +22,8 @@ fn matmul(criterion: &mut Criterion) {
         // Speed doesn't depend on the weights, as long as they are numbers.
         let size = out * columns / format.weights() * format.bytes();
         let data: Vec<u8> = (0..size).map(|i| (i * 7 % 61) as u8 & 0x3b).collect();
-        let weight = Packed::new(format, columns, &data);
+        let lines: Vec<&[u8]> = data.chunks_exact(size / out).collect();
+        let weight = Packed::new(format, columns, &lines);
         for rows in [1, 8, 24, 256] {
             let x: Vec<f32> = (0..rows * columns).map(|i| (i as f32 * 0.37).sin()).collect();
             group.throughput(Throughput::Elements((rows * out * columns) as u64));

@@ -16,7 +16,8 @@ pub fn open(path: &Path) -> Result<(Content, File), String> {
         let text = e.to_string();
         format!("it is no GGUF file, or is damaged ({})", text.lines().next().unwrap_or_default())
     })?;
-    let needed = content.tensor_infos.values().map(|info| end(&content, info)).max().unwrap_or(0);
+    let needed =
+        content.tensor_infos.values().map(|info| bytes(&content, info).end).max().unwrap_or(0);
     if needed > length {
         return Err(format!("it is truncated: {length} bytes are there, at least {needed} needed"));
     }
@@ -29,12 +30,14 @@ pub fn elements(info: &TensorInfo) -> u64 {
     info.shape.dims().iter().fold(1u64, |product, &d| product.saturating_mul(d as u64))
 }
 
-/// Where a tensor ends in the file. Checked before any is read: candle finds a missing tail only
-/// when it comes to the last tensor, minutes later.
-fn end(content: &Content, info: &TensorInfo) -> u64 {
+/// Where a tensor lies in the file. All are checked before any is read: a missing tail would be found
+/// only when its tensor is.
+#[must_use]
+pub fn bytes(content: &Content, info: &TensorInfo) -> std::ops::Range<u64> {
     let blocks = elements(info) / info.ggml_dtype.block_size().max(1) as u64;
     let size = blocks.saturating_mul(info.ggml_dtype.type_size() as u64);
-    content.tensor_data_offset.saturating_add(info.offset).saturating_add(size)
+    let start = content.tensor_data_offset.saturating_add(info.offset);
+    start..start.saturating_add(size)
 }
 
 /// A text from the metadata.

@@ -84,11 +84,10 @@ impl Engine {
             let mut weights = HubWeights::open(path, &config.architecture).map_err(fail)?;
             load(config, &mut weights, tokenizer)
         } else {
-            let (content, mut file) = gguf::open(path).map_err(fail)?;
+            let (content, file) = gguf::open(path).map_err(fail)?;
             let config = Config::from_gguf(&content).map_err(fail)?;
             let tokenizer = Tokenizer::from_gguf(&content).map_err(fail)?;
-            let mut weights = GgufWeights { content: &content, file: &mut file };
-            load(config, &mut weights, tokenizer)
+            load(config, &mut GgufWeights { content, file }, tokenizer)
         }
     }
 

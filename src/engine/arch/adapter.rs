@@ -172,7 +172,7 @@ impl Adapter {
             }
             let ready = |tensor: Tensor, scale: f64| {
                 let tensor = (tensor.to_dtype(DType::F32)? * scale)?.to_device(device)?;
-                Weight::new(&Matrix::Full(tensor), device)
+                Weight::new(&Matrix::Full(tensor), None, device)
             };
             parts.insert(place, LowRank { down: ready(down, 1.0)?, up: ready(up, scale)? });
         }

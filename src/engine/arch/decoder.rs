@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Result, Tensor, quantized::QMatMul};
+use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::{
@@ -63,11 +63,12 @@ pub struct Decoder {
     /// Its shape.
     pub config: Config,
     device: Device,
-    embedding: QMatMul,
+    /// `[vocab, hidden]`. Its rows are looked up on the host, never multiplied.
+    embedding: Matrix,
     layers: Vec<Layer>,
     output_norm: Norm,
-    /// The output projection, `[vocab, hidden]`.
-    output: Matrix,
+    /// The output projection, `[vocab, hidden]`; none where it is the embedding.
+    output: Option<Matrix>,
     /// What of it is computed: a row for each token that may be written.
     head: Weight,
     /// What is added in every pass that doesn't say otherwise.
@@ -101,6 +102,8 @@ struct Loader<'a> {
     weights: &'a mut dyn Weights,
     device: &'a Device,
     eps: f32,
+    /// What the matrix before lay in.
+    buffer: Vec<u8>,
 }
 
 impl Loader<'_> {
@@ -117,10 +120,13 @@ impl Loader<'_> {
     }
 
     fn linear(&mut self, name: &str) -> Result<Linear> {
-        let matrix = self.weights.matrix(&format!("{name}.weight"), self.device)?;
+        let buffer = std::mem::take(&mut self.buffer);
+        let matrix = self.weights.matrix(&format!("{name}.weight"), buffer)?;
+        let weight = Weight::new(&matrix, None, self.device)?;
+        self.buffer = matrix.into_buffer();
         let bias = format!("{name}.bias");
         Ok(Linear {
-            weight: Weight::new(&matrix, self.device)?,
+            weight,
             bias: if self.weights.has(&bias) { Some(self.vector(&bias)?) } else { None },
         })
     }
@@ -138,7 +144,7 @@ impl Decoder {
         written: &[u32],
         device: &Device,
     ) -> Result<Self> {
-        let mut loader = Loader { weights, device, eps: config.eps };
+        let mut loader = Loader { weights, device, eps: config.eps, buffer: Vec::new() };
         let layers = (0..config.layers)
             .map(|i| {
                 let name = |part: &str| format!("blk.{i}.{part}");
@@ -160,20 +166,15 @@ impl Decoder {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let embedding = loader.weights.matrix("token_embd.weight", device)?;
-        let output = if loader.weights.has("output.weight") {
-            loader.weights.matrix("output.weight", device)?
-        } else {
-            embedding.clone()
+        let embedding = loader.weights.matrix("token_embd.weight", Vec::new())?;
+        let output = match loader.weights.has("output.weight") {
+            true => Some(loader.weights.matrix("output.weight", Vec::new())?),
+            false => None,
         };
-        let vocabulary = output.shape()?.0;
+        let projection = output.as_ref().unwrap_or(&embedding);
+        let vocabulary = projection.shape()?.0;
         let known = written.partition_point(|token| (*token as usize) < vocabulary);
-        let head = Weight::new(&output.rows(written.get(..known).unwrap_or(written))?, device)?;
-        // Rows are looked up, never multiplied: they stay as they are.
-        let embedding = match embedding {
-            Matrix::Quantised(tensor) => QMatMul::from_arc(tensor)?,
-            Matrix::Full(tensor) => QMatMul::Tensor(tensor),
-        };
+        let head = Weight::new(projection, Some(written.get(..known).unwrap_or(written)), device)?;
         let output_norm = loader.norm("output_norm.weight")?;
         let device = device.clone();
         Ok(Self { config, device, embedding, layers, output_norm, output, head, resident: None })
@@ -279,7 +280,8 @@ impl Decoder {
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.layers);
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens }], self.whole())?;
-        let head = Weight::new(&self.output, &self.device)?;
+        let output = self.output.as_ref().unwrap_or(&self.embedding);
+        let head = Weight::new(output, None, &self.device)?;
         parted(head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
     }
 
@@ -292,8 +294,8 @@ impl Decoder {
 
     fn hidden_here(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
-        let ids = Tensor::new(tokens, &self.device)?;
-        let mut x = Rows::new(self.embedding.embedding(&ids)?)?;
+        let embedded = self.embedding.dequantised(Some(&tokens))?;
+        let mut x = Rows::new(embedded.to_device(&self.device)?)?;
         if let Some(scale) = self.config.embedding_scale {
             x = x.scaled(scale)?;
         }

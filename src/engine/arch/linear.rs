@@ -1,6 +1,6 @@
 //! Linear layers over quantised weights.
 
-use std::{cell::OnceCell, sync::Arc};
+use std::cell::OnceCell;
 
 use candle_core::{
     Device, Module, Result, Tensor, bail,
@@ -64,29 +64,18 @@ pub(super) enum Weight {
 }
 
 impl Weight {
-    pub fn new(matrix: &Matrix, device: &Device) -> Result<Self> {
+    /// All rows of a matrix, or those of `ids`, for products on `device`.
+    pub fn new(matrix: &Matrix, ids: Option<&[u32]>, device: &Device) -> Result<Self> {
         let kernel = Kernel::best();
         if !device.is_cpu() || kernel == Kernel::Plain {
-            return Ok(Self::Candle(match matrix {
-                Matrix::Full(tensor) => QMatMul::Tensor(tensor.clone()),
-                Matrix::Quantised(tensor) => QMatMul::from_arc(Arc::clone(tensor))?,
-            }));
+            return matrix.candle(ids, device).map(Self::Candle);
         }
-        let columns = matrix.shape()?.1;
-        let full = match matrix {
-            Matrix::Full(tensor) => tensor.clone(),
-            Matrix::Quantised(tensor) => match format(tensor.dtype()) {
-                Some(format) if columns.is_multiple_of(format.weights()) => {
-                    return Ok(Self::Packed(kernel, Packed::new(format, columns, &tensor.data()?)));
-                }
-                _ => tensor.dequantize(device)?,
-            },
-        };
-        Self::full(&full)
-    }
-
-    /// Of f32, `[out, in]`, on the host.
-    fn full(tensor: &Tensor) -> Result<Self> {
+        if let Matrix::Blocks { dtype, columns, .. } = *matrix
+            && let Some(format) = format(dtype)
+        {
+            return Ok(Self::Packed(kernel, Packed::new(format, columns, &matrix.rows(ids)?)));
+        }
+        let tensor = matrix.dequantised(ids)?;
         let columns = tensor.dims2()?.1;
         Ok(Self::Full(Full::new(columns, &tensor.flatten_all()?.to_vec1::<f32>()?)))
     }

@@ -5,21 +5,31 @@
 use std::{
     collections::HashMap,
     fs::File,
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use candle_core::{
     DType, Device, Result, Tensor, bail,
-    quantized::{GgmlDType, QStorage, QTensor, gguf_file::Content},
+    quantized::{GgmlDType, QMatMul, QStorage, QTensor, gguf_file::Content},
     safetensors::BufferedSafetensors,
 };
 
-/// A linear layer's weight, `[out, in]`.
+use super::super::gguf;
+
+/// A matrix as a file has it, `[out, in]`; on the host.
 #[derive(Clone)]
 pub enum Matrix {
-    /// In blocks.
-    Quantised(Arc<QTensor>),
+    /// In one of ggml's types, row by row.
+    Blocks {
+        /// Which.
+        dtype: GgmlDType,
+        /// Elements of a row.
+        columns: usize,
+        /// All rows.
+        data: Vec<u8>,
+    },
     /// As f32.
     Full(Tensor),
 }
@@ -31,37 +41,83 @@ impl Matrix {
     /// It isn't a matrix.
     pub fn shape(&self) -> Result<(usize, usize)> {
         match self {
-            Self::Quantised(tensor) => tensor.shape().dims2(),
+            Self::Blocks { columns, data, .. } => Ok((data.len() / self.width()?, *columns)),
             Self::Full(tensor) => tensor.dims2(),
         }
     }
 
-    /// Some of its rows, in the order of `ids`.
+    /// Bytes of a row. No block goes beyond one.
+    fn width(&self) -> Result<usize> {
+        match self {
+            Self::Blocks { dtype, columns, .. }
+                if *columns > 0 && columns.is_multiple_of(dtype.block_size()) =>
+            {
+                Ok(columns / dtype.block_size() * dtype.type_size())
+            }
+            Self::Blocks { dtype, columns, .. } => {
+                bail!("rows of {columns} are not made of {dtype:?} blocks")
+            }
+            Self::Full(tensor) => Ok(tensor.dims2()?.1 * size_of::<f32>()),
+        }
+    }
+
+    /// The bytes of each row; those of `ids`, if they are named.
+    ///
+    /// # Errors
+    /// An id isn't a row's, or it isn't in blocks.
+    pub fn rows<'s>(&'s self, ids: Option<&[u32]>) -> Result<Vec<&'s [u8]>> {
+        let width = self.width()?;
+        let Self::Blocks { data, .. } = self else { bail!("the matrix is not in blocks") };
+        let Some(ids) = ids else { return Ok(data.chunks_exact(width).collect()) };
+        let row = |id: &u32| data.get(*id as usize * width..)?.get(..width);
+        match ids.iter().map(row).collect() {
+            Some(rows) => Ok(rows),
+            None => bail!("a row that isn't there was asked for"),
+        }
+    }
+
+    /// The memory that it lay in.
+    #[must_use]
+    pub fn into_buffer(self) -> Vec<u8> {
+        match self {
+            Self::Blocks { data, .. } => data,
+            Self::Full(_) => Vec::new(),
+        }
+    }
+
+    /// Of its rows those of `ids`, if they are named, as f32: `[ids, in]`, on the host.
     ///
     /// # Errors
     /// candle's, or an id isn't a row's.
-    pub fn rows(&self, ids: &[u32]) -> Result<Self> {
-        let tensor = match self {
-            Self::Full(tensor) => {
-                let ids = Tensor::new(ids, tensor.device())?;
-                return tensor.index_select(&ids, 0).map(Self::Full);
+    pub fn dequantised(&self, ids: Option<&[u32]>) -> Result<Tensor> {
+        match (self, ids) {
+            (Self::Full(tensor), None) => Ok(tensor.clone()),
+            (Self::Full(tensor), Some(ids)) => {
+                tensor.index_select(&Tensor::new(ids, tensor.device())?, 0)
             }
-            Self::Quantised(tensor) => tensor,
-        };
-        let (rows, columns) = self.shape()?;
-        let data = tensor.data()?;
-        // A block lies within a row.
-        let width = data.len() / rows.max(1);
-        let mut taken = Vec::with_capacity(ids.len() * width);
-        for &id in ids {
-            let from = id as usize * width;
-            match data.get(from..from + width) {
-                Some(row) => taken.extend_from_slice(row),
-                None => bail!("there is no row {id} in a matrix of {rows}"),
-            }
+            (Self::Blocks { .. }, ids) => self.tensor(ids, &Device::Cpu)?.dequantize(&Device::Cpu),
         }
-        let storage = QStorage::from_data(taken.into(), &tensor.device(), tensor.dtype())?;
-        Ok(Self::Quantised(Arc::new(QTensor::new(storage, (ids.len(), columns))?)))
+    }
+
+    /// For candle's kernels, on `device`: all rows, or those of `ids`.
+    ///
+    /// # Errors
+    /// candle's, or an id isn't a row's.
+    pub fn candle(&self, ids: Option<&[u32]>, device: &Device) -> Result<QMatMul> {
+        match self {
+            Self::Full(_) => Ok(QMatMul::Tensor(self.dequantised(ids)?.to_device(device)?)),
+            Self::Blocks { .. } => QMatMul::from_arc(Arc::new(self.tensor(ids, device)?)),
+        }
+    }
+
+    fn tensor(&self, ids: Option<&[u32]>, device: &Device) -> Result<QTensor> {
+        let Self::Blocks { dtype, columns, data } = self else {
+            bail!("the matrix is not in blocks")
+        };
+        let taken = ids.map(|ids| self.rows(Some(ids))).transpose()?.map(|rows| rows.concat());
+        let data = taken.as_ref().unwrap_or(data);
+        let rows = data.len() / self.width()?;
+        QTensor::new(QStorage::from_data(data.into(), device, *dtype)?, (rows, *columns))
     }
 }
 
@@ -69,11 +125,11 @@ impl Matrix {
 pub trait Weights {
     /// Whether there is a tensor of that name.
     fn has(&self, name: &str) -> bool;
-    /// A linear layer's weight.
+    /// A matrix. It may come to lie in `buffer`: memory that is there already is filled faster.
     ///
     /// # Errors
     /// It is missing or can't be read.
-    fn matrix(&mut self, name: &str, device: &Device) -> Result<Matrix>;
+    fn matrix(&mut self, name: &str, buffer: Vec<u8>) -> Result<Matrix>;
     /// A norm's weight or a bias, as f32.
     ///
     /// # Errors
@@ -82,25 +138,36 @@ pub trait Weights {
 }
 
 /// The tensors of a GGUF file.
-pub struct GgufWeights<'a> {
+pub struct GgufWeights {
     /// Its header.
-    pub content: &'a Content,
+    pub content: Content,
     /// The file.
-    pub file: &'a mut File,
+    pub file: File,
 }
 
-impl Weights for GgufWeights<'_> {
+impl Weights for GgufWeights {
     fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
     }
 
-    fn matrix(&mut self, name: &str, device: &Device) -> Result<Matrix> {
-        let tensor = self.content.tensor(self.file, name, device)?;
-        Ok(Matrix::Quantised(Arc::new(tensor)))
+    fn matrix(&mut self, name: &str, mut buffer: Vec<u8>) -> Result<Matrix> {
+        let Some(info) = self.content.tensor_infos.get(name) else {
+            bail!("the tensor {name} is missing")
+        };
+        let (dtype, columns) = (info.ggml_dtype, info.shape.dims2()?.1);
+        let bytes = gguf::bytes(&self.content, info);
+        self.file.seek(SeekFrom::Start(bytes.start))?;
+        let length = bytes.end - bytes.start;
+        buffer.clear();
+        buffer.reserve_exact(usize::try_from(length).map_err(candle_core::Error::wrap)?);
+        if (&self.file).take(length).read_to_end(&mut buffer)? as u64 != length {
+            bail!("the file ends within the tensor {name}")
+        }
+        Ok(Matrix::Blocks { dtype, columns, data: buffer })
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {
-        self.content.tensor(self.file, name, device)?.dequantize(device)
+        self.content.tensor(&mut self.file, name, device)?.dequantize(device)
     }
 }
 
@@ -210,14 +277,15 @@ impl Weights for HubWeights {
         self.names(name).iter().any(|hub| self.files.contains_key(hub))
     }
 
-    fn matrix(&mut self, name: &str, device: &Device) -> Result<Matrix> {
+    fn matrix(&mut self, name: &str, _: Vec<u8>) -> Result<Matrix> {
         let tensor = self.load(name)?;
-        if tensor.dims2()?.1.is_multiple_of(256) {
-            let tensor = QTensor::quantize_onto(&tensor, GgmlDType::Q8_0, device)?;
-            Ok(Matrix::Quantised(Arc::new(tensor)))
-        } else {
-            tensor.to_device(device).map(Matrix::Full)
+        let columns = tensor.dims2()?.1;
+        if !columns.is_multiple_of(256) {
+            return Ok(Matrix::Full(tensor));
         }
+        let dtype = GgmlDType::Q8_0;
+        let tensor = QTensor::quantize(&tensor, dtype)?;
+        Ok(Matrix::Blocks { dtype, columns, data: tensor.data()?.into_owned() })
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {
@@ -240,10 +308,18 @@ mod tests {
         let tensor = Tensor::from_vec(values, (6, 64), &Device::Cpu).unwrap();
         let quantised = QTensor::quantize(&tensor, GgmlDType::Q8_0).unwrap();
         let all: Vec<Vec<f32>> = quantised.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
-        let quantised = Matrix::Quantised(Arc::new(quantised));
-        let Matrix::Quantised(taken) = quantised.rows(&[4, 0, 5]).unwrap() else { panic!() };
-        let taken: Vec<Vec<f32>> = taken.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
-        assert_eq!(taken, [4, 0, 5].map(|row: usize| all.get(row).unwrap().clone()));
-        assert!(quantised.rows(&[6]).is_err());
+        let (dtype, columns, data) = (GgmlDType::Q8_0, 64, quantised.data().unwrap().into_owned());
+        let matrix = Matrix::Blocks { dtype, columns, data };
+        assert_eq!(matrix.shape().unwrap(), (6, 64));
+        for (matrix, tolerance) in [(&matrix, 0.0), (&Matrix::Full(tensor), 0.01)] {
+            let taken = matrix.dequantised(Some(&[4, 0, 5])).unwrap();
+            let taken: Vec<Vec<f32>> = taken.to_vec2().unwrap();
+            for (got, id) in taken.iter().zip([4, 0, 5]) {
+                let off = got.iter().zip(all.get(id).unwrap()).map(|(a, b)| (a - b).abs());
+                assert!(off.fold(0.0, f32::max) <= tolerance);
+            }
+            assert!(matrix.dequantised(Some(&[6])).is_err());
+        }
+        assert!(matrix.rows(Some(&[6])).is_err());
     }
 }

@@ -96,19 +96,23 @@ impl Format {
                     nibbles(low, codes);
                 }
                 if self == Self::Q5K {
-                    for (i, code) in unit.codes.iter_mut().enumerate() {
-                        *code |= (bytes[16 + i % 32] >> (i / 32) & 1) << 4;
+                    for (i, codes) in unit.codes.chunks_exact_mut(32).enumerate() {
+                        for (code, fifth) in codes.iter_mut().zip(&bytes[16..48]) {
+                            *code |= (fifth >> i & 1) << 4;
+                        }
                     }
                 }
             }
             Self::Q6K => {
                 unit.d = half(208);
-                for (i, code) in unit.codes.iter_mut().enumerate() {
+                for (i, codes) in unit.codes.chunks_exact_mut(32).enumerate() {
                     // Halves of 128; in each, quarters of 32.
-                    let (half, quarter, j) = (i / 128, i % 128 / 32, i % 32);
-                    let low = bytes[64 * half + 32 * (quarter % 2) + j] >> (4 * (quarter / 2)) & 15;
-                    let high = bytes[128 + 32 * half + j] >> (2 * quarter) & 3;
-                    *code = low | high << 4;
+                    let (half, quarter) = (i / 4, i % 4);
+                    let low = &bytes[64 * half + 32 * (quarter % 2)..][..32];
+                    let high = &bytes[128 + 32 * half..][..32];
+                    for ((code, low), high) in codes.iter_mut().zip(low).zip(high) {
+                        *code = low >> (4 * (quarter / 2)) & 15 | (high >> (2 * quarter) & 3) << 4;
+                    }
                 }
                 for (scale, byte) in unit.scales.iter_mut().zip(&bytes[192..208]) {
                     *scale = *byte as i8;

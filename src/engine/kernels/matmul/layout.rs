@@ -74,39 +74,48 @@ macro_rules! with_layout {
 }
 pub(super) use with_layout;
 
-/// Writes units of up to sixteen rows as one panel unit.
-pub(super) fn pack_unit<L: Layout>(rows: &[Unit], lines: &mut [Line]) {
+/// Lines of a unit of any layout, at most.
+pub(super) const MOST_LINES: usize = Q6K::LINES;
+
+/// Writes the unit of a panel's row `r` into the panel's, whose lines are zero there.
+pub(super) fn pack_unit<L: Layout>(r: usize, unit: &Unit, lines: &mut [Line]) {
     let mut put = |line: usize, at: usize, bytes: &[u8]| {
         lines[line].0[at..at + bytes.len()].copy_from_slice(bytes);
     };
-    for (r, unit) in rows.iter().enumerate() {
-        if L::MINS {
-            put(0, 2 * r, &unit.d.to_le_bytes());
-            put(0, 32 + 2 * r, &unit.dmin.to_le_bytes());
-        } else {
-            put(0, 4 * r, &unit.d.to_f32().to_le_bytes());
-        }
-        for (i, scale) in unit.scales.iter().enumerate().take(4 * L::SCALES) {
-            put(1 + i / 4, i % 4 * 16 + r, &scale.to_le_bytes());
-        }
-        for (i, min) in unit.mins.iter().enumerate().take(4 * L::MIN_LINES) {
-            put(1 + L::SCALES + i / 4, i % 4 * 16 + r, &[*min]);
-        }
+    if L::MINS {
+        put(0, 2 * r, &unit.d.to_le_bytes());
+        put(0, 32 + 2 * r, &unit.dmin.to_le_bytes());
+    } else {
+        put(0, 4 * r, &unit.d.to_f32().to_le_bytes());
     }
-    for (r, unit) in rows.iter().enumerate() {
-        for (k, &code) in unit.codes.iter().enumerate().take(L::WEIGHTS) {
-            let codes = &mut lines[L::CODES + k / BLOCK * L::CODE_LINES..][..L::CODE_LINES];
-            let (quad, lane) = (k % BLOCK / 4, 4 * r + k % 4);
-            if L::BITS == 8 {
-                codes[quad].0[lane] = code;
-                continue;
-            }
-            codes[quad / 2].0[lane] |= (code & 15) << (4 * (quad % 2));
-            match L::BITS {
-                5 => codes[4].0[lane] |= code >> 4 << quad,
-                6 => codes[4 + quad / 4].0[lane] |= code >> 4 << (2 * (quad % 4)),
-                _ => {}
-            }
+    for (i, scale) in unit.scales.iter().enumerate().take(4 * L::SCALES) {
+        put(1 + i / 4, i % 4 * 16 + r, &scale.to_le_bytes());
+    }
+    for (i, min) in unit.mins.iter().enumerate().take(4 * L::MIN_LINES) {
+        put(1 + L::SCALES + i / 4, i % 4 * 16 + r, &[*min]);
+    }
+    let blocks = lines[L::CODES..].chunks_exact_mut(L::CODE_LINES);
+    for (lines, codes) in blocks.zip(unit.codes.as_chunks::<BLOCK>().0) {
+        let mut put = |line: usize, four: u32| {
+            lines[line].0.as_chunks_mut().0[r] = four.to_le_bytes();
+        };
+        // Four codes each.
+        let fours: [u32; 8] = std::array::from_fn(|i| u32::from_le_bytes(codes.as_chunks().0[i]));
+        if L::BITS == 8 {
+            fours.into_iter().enumerate().for_each(|(i, four)| put(i, four));
+            continue;
+        }
+        for (i, [first, second]) in fours.as_chunks().0.iter().enumerate() {
+            put(i, first & 0x0f0f_0f0f | (second & 0x0f0f_0f0f) << 4);
+        }
+        let high = |four: u32| four >> 4 & 0x0303_0303;
+        let joined = |fours: &[u32], bits: usize| {
+            fours.iter().enumerate().fold(0, |all, (i, four)| all | high(*four) << (bits * i))
+        };
+        match L::BITS {
+            5 => put(4, joined(&fours, 1)),
+            6 => [0, 1].into_iter().for_each(|i| put(4 + i, joined(&fours[4 * i..4 * i + 4], 2))),
+            _ => {}
         }
     }
 }

@@ -25,7 +25,7 @@ use self::{
     layout::{Layout, Line, pack_unit, with_layout},
 };
 use super::{
-    formats::{Format, Unit},
+    formats::Format,
     panels::{PANEL, Sums, TILE, by_panels},
 };
 
@@ -61,31 +61,41 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs the rows that stand one behind the other in `data`, as in a file.
+    /// Packs rows of `columns` weights, each as a file has it.
     ///
     /// # Panics
-    /// `columns` isn't a multiple of the format's unit.
+    /// `columns` isn't a multiple of the format's unit, or a row is of another length.
     #[must_use]
-    pub fn new(format: Format, columns: usize, data: &[u8]) -> Self {
+    pub fn new(format: Format, columns: usize, rows: &[&[u8]]) -> Self {
         assert!(columns > 0 && columns.is_multiple_of(format.weights()));
-        let units = columns / format.weights();
-        let width = units * format.bytes();
-        let rows = data.len() / width;
+        let (units, bytes) = (columns / format.weights(), format.bytes());
+        assert!(rows.iter().all(|row| row.len() == units * bytes));
         let lines = with_layout!(format, [Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K], {
-            let mut lines = vec![Line([0; 64]); rows.div_ceil(PANEL) * units * L::LINES];
-            let panels = lines.par_chunks_mut(units * L::LINES).zip(data.par_chunks(PANEL * width));
-            panels.for_each(|(lines, rows)| {
-                for (u, lines) in lines.chunks_exact_mut(L::LINES).enumerate() {
-                    let units: Vec<Unit> = rows
-                        .chunks_exact(width)
-                        .map(|row| format.unit(&row[u * format.bytes()..][..format.bytes()]))
-                        .collect();
-                    pack_unit::<L>(&units, lines);
+            let count = rows.len().div_ceil(PANEL) * units * L::LINES;
+            let mut lines = Vec::with_capacity(count);
+            // Each panel is written once, by the thread that packs it.
+            let places = lines.spare_capacity_mut()[..count].par_chunks_mut(units * L::LINES);
+            places.zip(rows.par_chunks(PANEL)).for_each(|(places, rows)| {
+                for (u, places) in places.chunks_exact_mut(L::LINES).enumerate() {
+                    let mut panel = [Line([0; 64]); layout::MOST_LINES];
+                    for (r, row) in rows.iter().enumerate() {
+                        let unit = format.unit(&row[u * bytes..][..bytes]);
+                        pack_unit::<L>(r, &unit, &mut panel[..L::LINES]);
+                    }
+                    for (place, line) in places.iter_mut().zip(panel) {
+                        place.write(line);
+                    }
                 }
             });
+            // SAFETY: sixteen rows and what is left of them have a panel each, in whole units, and
+            // all lines of these were written.
+            #[allow(unsafe_code)]
+            unsafe {
+                lines.set_len(count);
+            }
             lines
         });
-        Self { format, rows, columns, lines }
+        Self { format, rows: rows.len(), columns, lines }
     }
 
     /// `[out, in]`
@@ -271,7 +281,8 @@ mod tests {
         ) {
             let columns = units * format.weights();
             let data = matrix(format, columns, rows, &bytes);
-            let packed = Packed::new(format, columns, &data);
+            let lines: Vec<&[u8]> = data.chunks_exact(data.len() / rows).collect();
+            let packed = Packed::new(format, columns, &lines);
             prop_assert_eq!(packed.shape(), (rows, columns));
             let x: Vec<f32> = x.iter().copied().cycle().take(count * columns).collect();
             let activations = Activations::new(&x, columns, packed.unit());
