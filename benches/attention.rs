@@ -19,11 +19,12 @@ fn attention(criterion: &mut Criterion) {
     for cached in [128, 512, 2_048] {
         let wave = |n: usize| (0..n).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
         let row = KV_HEADS * HEAD_SIZE;
-        let kv = LayerKv { keys: wave(cached * row), values: wave(cached * row) };
+        let mut kv = LayerKv::default();
+        wave(cached * row).chunks_exact(row).for_each(|token| kv.push(token, token));
         for rows in [1, 8] {
             let queries = wave(rows * GROUP * HEAD_SIZE);
             let positions = vec![cached - 1; rows * GROUP];
-            let mut out = vec![0f32; queries.len()];
+            let (mut scores, mut out) = (Vec::new(), vec![0f32; queries.len()]);
             let a = Attention {
                 head_size: HEAD_SIZE,
                 kv_heads: KV_HEADS,
@@ -33,7 +34,9 @@ fn attention(criterion: &mut Criterion) {
             };
             group.throughput(Throughput::Elements(cached as u64));
             group.bench_function(BenchmarkId::new(format!("{rows} rows"), cached), |bencher| {
-                bencher.iter(|| attend(a, black_box(&[&kv]), &queries, &positions, &mut out));
+                bencher.iter(|| {
+                    attend(a, black_box(&[&kv]), &queries, &positions, &mut scores, &mut out);
+                });
             });
         }
     }

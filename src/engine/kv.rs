@@ -2,13 +2,50 @@
 
 use std::sync::Arc;
 
-/// Keys and values of one layer: `[tokens, kv_heads * head_size]`, row-major.
+/// Keys and values of one layer, for some tokens.
 #[derive(Debug, Clone, Default)]
 pub struct LayerKv {
-    /// Keys, rotated.
-    pub keys: Vec<f32>,
-    /// Values.
-    pub values: Vec<f32>,
+    tokens: usize,
+    /// Keys, rotated: `[pages, kv_heads * head_size]` lines, each with a float for each token of its
+    /// page, so that a line is multiplied at once and nothing is summed across. Behind the last
+    /// token there are zeros.
+    pub(super) keys: Vec<[f32; PAGE]>,
+    /// Values: `[tokens, kv_heads * head_size]`, row-major.
+    pub(super) values: Vec<f32>,
+}
+
+impl LayerKv {
+    /// Tokens held.
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Appends a token; `keys` and `values` are `kv_heads * head_size` floats each.
+    pub fn push(&mut self, keys: &[f32], values: &[f32]) {
+        let lane = self.tokens % PAGE;
+        if lane == 0 {
+            let lines = self.keys.len() + keys.len();
+            self.keys.reserve_exact(keys.len());
+            self.keys.resize(lines, [0.0; PAGE]);
+            self.values.reserve_exact(PAGE * values.len());
+        }
+        let page = self.keys.len() - keys.len();
+        for (line, key) in self.keys.iter_mut().skip(page).zip(keys) {
+            if let Some(place) = line.get_mut(lane) {
+                *place = *key;
+            }
+        }
+        self.values.extend_from_slice(values);
+        self.tokens += 1;
+    }
+
+    /// Appends what stands in another, if this one's last page is full.
+    fn append(&mut self, other: &Self) {
+        debug_assert!(self.tokens.is_multiple_of(PAGE));
+        self.keys.extend_from_slice(&other.keys);
+        self.values.extend_from_slice(&other.values);
+        self.tokens += other.tokens;
+    }
 }
 
 /// A computed prefix: what several prompts begin with. Prefixes form chains, so that an article's
@@ -47,8 +84,8 @@ impl Prefix {
     }
 }
 
-/// Tokens in a page of a tail: what beams copy when they part is at most as much.
-const PAGE: usize = 16;
+/// Tokens in a page: what beams copy when they part is at most as much.
+pub(super) const PAGE: usize = 16;
 
 /// One sequence's cache: a shared prefix and its own tail. A clone shares both, and copies no more
 /// than the page that it goes on writing.
@@ -94,19 +131,15 @@ impl SequenceKv {
 
     /// Appends one token's keys and values to `layer`.
     pub(super) fn push(&mut self, layer: usize, keys: &[f32], values: &[f32]) {
-        let full = PAGE * keys.len();
         let is_full =
-            |page: &Arc<Vec<LayerKv>>| page.get(layer).is_some_and(|kv| kv.keys.len() >= full);
+            |page: &Arc<Vec<LayerKv>>| page.get(layer).is_some_and(|kv| kv.tokens >= PAGE);
         let at = self.tail.partition_point(is_full);
         if at == self.tail.len() {
             self.tail.push(Arc::new(vec![LayerKv::default(); self.layers]));
         }
         let Some(page) = self.tail.get_mut(at).map(Arc::make_mut) else { return };
         if let Some(kv) = page.get_mut(layer) {
-            kv.keys.reserve_exact(full - kv.keys.len());
-            kv.keys.extend_from_slice(keys);
-            kv.values.reserve_exact(full - kv.values.len());
-            kv.values.extend_from_slice(values);
+            kv.push(keys, values);
         }
     }
 
@@ -133,8 +166,7 @@ impl SequenceKv {
         let mut layers = vec![LayerKv::default(); self.layers];
         for page in &self.tail {
             for (whole, part) in layers.iter_mut().zip(page.iter()) {
-                whole.keys.extend_from_slice(&part.keys);
-                whole.values.extend_from_slice(&part.values);
+                whole.append(part);
             }
         }
         Prefix { parent: self.prefix, tokens, layers }
@@ -154,7 +186,14 @@ mod tests {
     }
 
     fn keys(kv: &SequenceKv, layer: usize) -> Vec<f32> {
-        kv.pieces(layer).iter().flat_map(|piece| piece.keys.chunks(2).map(|key| key[0])).collect()
+        let keys = |piece: &&LayerKv| -> Vec<f32> {
+            let lines: Vec<f32> = piece.keys.iter().step_by(2).flatten().copied().collect();
+            assert!(lines[piece.tokens..].iter().all(|zero| *zero == 0.0));
+            let values: Vec<f32> = piece.values.iter().step_by(2).map(|value| -value).collect();
+            assert_eq!(lines[..piece.tokens], values);
+            values
+        };
+        kv.pieces(layer).iter().flat_map(keys).collect()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! belong together. Layer definitions follow llama.cpp's `llm_build_{qwen2,qwen3,llama,gemma3}`
 //! (src/models), the reference that `tests/reference` compares with.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
@@ -364,6 +364,10 @@ impl Decoder {
             }
         }
 
+        thread_local! {
+            /// Room that [`attend`] asks for.
+            static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+        }
         // A unit of work: a few rows of one sequence and one KV head with all its query heads.
         const ROWS: usize = 8;
         let group = heads / kv_heads;
@@ -398,7 +402,8 @@ impl Decoder {
                     scale: self.config.scale,
                     window,
                 };
-                attend(a, pieces.get(*s).map_or(&[], Vec::as_slice), &q, &at, &mut out);
+                let pieces = pieces.get(*s).map_or(&[][..], Vec::as_slice);
+                SCORES.with_borrow_mut(|scores| attend(a, pieces, &q, &at, scores, &mut out));
                 out
             })
             .collect();

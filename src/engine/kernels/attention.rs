@@ -2,7 +2,12 @@
 
 #![allow(clippy::indexing_slicing)] // inner loops; the bounds are asserted at the top
 
-use super::{super::kv::LayerKv, elementwise::exp, multiversion};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::{
+    super::kv::{LayerKv, PAGE},
+    elementwise::exp,
+};
 
 /// What every query of a call shares.
 #[derive(Debug, Clone, Copy)]
@@ -19,111 +24,251 @@ pub struct Attention {
     pub window: usize,
 }
 
-/// Lanes that a dot product sums apart: floating-point addition isn't associative, so the compiler
-/// vectorises only what is written in lanes.
-const LANES: usize = 16;
+/// Queries that are multiplied at once, at most.
+const TILE: usize = 8;
 
-#[inline(always)]
-fn dot(x: &[f32], y: &[f32]) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    let (ys, y_rest) = y.as_chunks::<LANES>();
-    for (x, y) in xs.iter().zip(ys) {
-        for i in 0..LANES {
-            lanes[i] += x[i] * y[i];
+/// Calls `$tile` with as many queries as there are.
+macro_rules! by_queries {
+    ($count:expr, $tile:ident($($arg:expr),*)) => {
+        match $count {
+            1 => $tile::<S, 1>($($arg),*),
+            2 => $tile::<S, 2>($($arg),*),
+            3 => $tile::<S, 3>($($arg),*),
+            4 => $tile::<S, 4>($($arg),*),
+            5 => $tile::<S, 5>($($arg),*),
+            6 => $tile::<S, 6>($($arg),*),
+            7 => $tile::<S, 7>($($arg),*),
+            _ => $tile::<S, TILE>($($arg),*),
         }
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0] + x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum::<f32>()
+    };
 }
 
-multiversion! {
-    /// Attends `queries` (each of `head_size` floats at `positions[i]`) over the cached `pieces`, and
-    /// writes one row of `head_size` floats a query into `out`. A query sees positions `0..=its own`,
-    /// as far back as the window reaches. Results don't depend on how queries are grouped in calls.
-    pub fn attend(
-        a: Attention,
-        pieces: &[&LayerKv],
-        queries: &[f32],
-        positions: &[usize],
-        out: &mut [f32],
-    ) {
-        assert_eq!(queries.len(), positions.len() * a.head_size);
+/// Attends `queries` (each of `head_size` floats at `positions[i]`) over the cached `pieces`, and
+/// writes one row of `head_size` floats a query into `out`. A query sees positions `0..=its own`,
+/// as far back as the window reaches. Results don't depend on how queries are grouped in calls, and
+/// are the same bits on every instruction set.
+///
+/// `scores` is room for what is computed on the way.
+pub fn attend(
+    a: Attention,
+    pieces: &[&LayerKv],
+    queries: &[f32],
+    positions: &[usize],
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    Arch::new().dispatch(Attend { a, pieces, queries, positions, scores, out });
+}
+
+struct Attend<'a> {
+    a: Attention,
+    pieces: &'a [&'a LayerKv],
+    queries: &'a [f32],
+    positions: &'a [usize],
+    scores: &'a mut Vec<f32>,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { a, pieces, queries, positions, scores, out } = self;
+        let Attention { head_size, window, .. } = a;
+        assert_eq!(queries.len(), positions.len() * head_size);
         assert_eq!(out.len(), queries.len());
-        let Attention { head_size, kv_heads, kv_head, scale, window } = a;
-        let stride = kv_heads * head_size;
-        let from = kv_head * head_size;
         let Some(last) = positions.iter().copied().max() else { return };
-        let seen = last + 1;
         let first_of = |position: usize| (position + 1).saturating_sub(window);
         let first = positions.iter().map(|p| first_of(*p)).min().unwrap_or(0);
-        let width = seen - first;
-        let mut scores = vec![0f32; positions.len() * width];
-
-        // Every cached row is read once for all queries of the call.
-        let mut key_position = 0;
-        for piece in pieces {
-            let rows = piece.keys.len() / stride;
-            for row in 0..rows {
-                let p = key_position + row;
-                if p >= first && p < seen {
-                    let key = &piece.keys[row * stride + from..][..head_size];
-                    for (q, query) in queries.chunks_exact(head_size).enumerate() {
-                        scores[q * width + p - first] = dot(query, key) * scale;
-                    }
-                }
-            }
-            key_position += rows;
+        let seen = Seen { first, end: last + 1 };
+        // Every place is written before it is read.
+        scores.resize(positions.len() * seen.width(), 0.0);
+        let tiles = || queries.chunks(TILE * head_size).zip((0..).step_by(TILE));
+        // Every cached key and value is read once for all queries of a tile.
+        for (queries, at) in tiles() {
+            let scores = &mut scores[at * seen.width()..];
+            by_queries!(queries.len() / head_size, score(simd, a, pieces, seen, queries, scores));
         }
-        for (q, position) in positions.iter().enumerate() {
-            let scores = &mut scores[q * width..][..width];
+        let mut sums = Vec::with_capacity(positions.len());
+        for (scores, position) in scores.chunks_exact_mut(seen.width()).zip(positions) {
             let (begin, end) = (first_of(*position) - first, position + 1 - first);
             scores[..begin].fill(0.0);
             scores[end..].fill(0.0);
-            let visible = &mut scores[begin..end];
-            let max = visible.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let mut sum = 0f32;
-            for s in visible.iter_mut() {
-                *s = exp(*s - max);
-            }
-            for s in visible.iter() {
-                sum += *s;
-            }
-            for s in visible.iter_mut() {
-                *s /= sum;
-            }
+            sums.push(exponentials(&mut scores[begin..end]));
         }
-        out.fill(0.0);
-        let mut value_position = 0;
-        for piece in pieces {
-            let rows = piece.values.len() / stride;
-            for row in 0..rows {
-                let p = value_position + row;
-                if p >= first && p < seen {
-                    let value = &piece.values[row * stride + from..][..head_size];
-                    for (q, out) in out.chunks_exact_mut(head_size).enumerate() {
-                        let weight = scores[q * width + p - first];
-                        if weight != 0.0 {
-                            for (o, v) in out.iter_mut().zip(value) {
-                                *o += weight * v;
-                            }
+        for (queries, at) in tiles() {
+            let scores = &scores[at * seen.width()..];
+            let out = &mut out[at * head_size..][..queries.len()];
+            by_queries!(queries.len() / head_size, gather(simd, a, pieces, seen, scores, out));
+        }
+        for (out, sum) in out.chunks_exact_mut(head_size).zip(sums) {
+            let inverse = 1.0 / sum;
+            out.iter_mut().for_each(|o| *o *= inverse);
+        }
+    }
+}
+
+/// The positions that any query of a call sees.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    first: usize,
+    end: usize,
+}
+
+impl Seen {
+    fn width(self) -> usize {
+        self.end - self.first
+    }
+
+    /// Which of `tokens` from `position` on are seen, counted from there.
+    fn among(self, position: usize, tokens: usize) -> std::ops::Range<usize> {
+        let end = tokens.min(self.end.saturating_sub(position));
+        self.first.saturating_sub(position).min(end)..end
+    }
+}
+
+/// Writes the scores of `ROWS` queries, a row of [`Seen::width`] each.
+#[inline(always)]
+fn score<S: Simd, const ROWS: usize>(
+    simd: S,
+    a: Attention,
+    pieces: &[&LayerKv],
+    seen: Seen,
+    queries: &[f32],
+    scores: &mut [f32],
+) {
+    let Attention { head_size, kv_heads, kv_head, scale, .. } = a;
+    let queries: [&[f32]; ROWS] = std::array::from_fn(|r| &queries[r * head_size..][..head_size]);
+    let mut position = 0;
+    for piece in pieces {
+        for (page, keys) in piece.keys.chunks_exact(kv_heads * head_size).enumerate() {
+            let held = PAGE.min(piece.tokens() - page * PAGE);
+            let among = seen.among(position, held);
+            if !among.is_empty() {
+                let keys = &keys[kv_head * head_size..][..head_size];
+                let mut sums = [[0f32; PAGE]; ROWS];
+                for lanes in 0..PAGE / S::F32_LANES {
+                    let mut own = [simd.splat_f32s(0.0); ROWS];
+                    for (d, line) in keys.iter().enumerate() {
+                        let line = S::as_simd_f32s(line).0[lanes];
+                        for r in 0..ROWS {
+                            own[r] =
+                                simd.mul_add_f32s(line, simd.splat_f32s(queries[r][d]), own[r]);
                         }
+                    }
+                    for r in 0..ROWS {
+                        S::as_mut_simd_f32s(&mut sums[r]).0[lanes] = own[r];
+                    }
+                }
+                let at = position + among.start - seen.first;
+                for (sums, scores) in sums.iter().zip(scores.chunks_exact_mut(seen.width())) {
+                    for (score, sum) in scores[at..].iter_mut().zip(&sums[among.clone()]) {
+                        *score = sum * scale;
                     }
                 }
             }
-            value_position += rows;
+            position += held;
+        }
+    }
+}
+
+/// Scores → their exponentials, the highest's being 1; returns the sum of these.
+#[inline(always)]
+fn exponentials(scores: &mut [f32]) -> f32 {
+    let mut highest = [f32::NEG_INFINITY; PAGE];
+    let (chunks, rest) = scores.as_chunks::<PAGE>();
+    for chunk in chunks {
+        for (highest, score) in highest.iter_mut().zip(chunk) {
+            *highest = if *score > *highest { *score } else { *highest };
+        }
+    }
+    let max = highest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sums = [0f32; PAGE];
+    let (chunks, rest) = scores.as_chunks_mut::<PAGE>();
+    for chunk in chunks {
+        for (sum, score) in sums.iter_mut().zip(chunk) {
+            *score = exp(*score - max);
+            *sum += *score;
+        }
+    }
+    for (sum, score) in sums.iter_mut().zip(rest) {
+        *score = exp(*score - max);
+        *sum += *score;
+    }
+    sums.iter().sum()
+}
+
+/// Writes the sums of the values, times their scores, to the rows of `out`.
+#[inline(always)]
+fn gather<S: Simd, const ROWS: usize>(
+    simd: S,
+    a: Attention,
+    pieces: &[&LayerKv],
+    seen: Seen,
+    scores: &[f32],
+    out: &mut [f32],
+) {
+    let head_size = a.head_size;
+    let scores: [&[f32]; ROWS] =
+        std::array::from_fn(|r| &scores[r * seen.width()..][..seen.width()]);
+    let mut from = 0;
+    while from < head_size {
+        let left = head_size - from;
+        if left >= 2 * S::F32_LANES {
+            let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];
+            each_value(a, pieces, seen, |p, row| {
+                let row = S::as_simd_f32s(&row[from..][..2 * S::F32_LANES]).0;
+                let row = [row[0], row[1]];
+                for r in 0..ROWS {
+                    let weight = simd.splat_f32s(scores[r][p]);
+                    for i in 0..2 {
+                        sums[r][i] = simd.mul_add_f32s(row[i], weight, sums[r][i]);
+                    }
+                }
+            });
+            for r in 0..ROWS {
+                let out =
+                    S::as_mut_simd_f32s(&mut out[r * head_size + from..][..2 * S::F32_LANES]).0;
+                out.copy_from_slice(&sums[r]);
+            }
+            from += 2 * S::F32_LANES;
+        } else {
+            let mut sums = [0f32; ROWS];
+            each_value(a, pieces, seen, |p, row| {
+                for r in 0..ROWS {
+                    sums[r] = row[from].mul_add(scores[r][p], sums[r]);
+                }
+            });
+            for r in 0..ROWS {
+                out[r * head_size + from] = sums[r];
+            }
+            from += 1;
+        }
+    }
+}
+
+/// Calls `take` with the values at each position that is seen, counted from the first.
+#[inline(always)]
+fn each_value(a: Attention, pieces: &[&LayerKv], seen: Seen, mut take: impl FnMut(usize, &[f32])) {
+    let Attention { head_size, kv_heads, kv_head, .. } = a;
+    let (mut position, mut p) = (0, 0);
+    for piece in pieces {
+        let among = seen.among(position, piece.tokens());
+        position += piece.tokens();
+        let rows = piece.values.chunks_exact(kv_heads * head_size);
+        for row in rows.skip(among.start).take(among.len()) {
+            take(p, &row[kv_head * head_size..][..head_size]);
+            p += 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use pulp::Scalar;
+
     use super::*;
 
     fn noise(n: usize, seed: u32) -> Vec<f32> {
@@ -136,14 +281,25 @@ mod tests {
             .collect()
     }
 
+    fn cached(keys: &[f32], values: &[f32], row: usize) -> LayerKv {
+        let mut kv = LayerKv::default();
+        keys.chunks_exact(row).zip(values.chunks_exact(row)).for_each(|(k, v)| kv.push(k, v));
+        kv
+    }
+
     /// The definition, in f64, one query and one position at a time.
-    fn reference(a: Attention, kv: &LayerKv, query: &[f32], position: usize) -> Vec<f32> {
+    fn reference(
+        a: Attention,
+        (keys, values): (&[f32], &[f32]),
+        query: &[f32],
+        position: usize,
+    ) -> Vec<f32> {
         let stride = a.kv_heads * a.head_size;
         let from = a.kv_head * a.head_size;
         let first = (position + 1).saturating_sub(a.window);
         let scores: Vec<f64> = (first..=position)
             .map(|p| {
-                let key = &kv.keys[p * stride + from..][..a.head_size];
+                let key = &keys[p * stride + from..][..a.head_size];
                 let dot: f64 =
                     query.iter().zip(key).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
                 dot * f64::from(a.scale)
@@ -155,43 +311,66 @@ mod tests {
             .map(|i| {
                 let total: f64 = (first..=position)
                     .zip(&scores)
-                    .map(|(p, s)| {
-                        (s - max).exp() / sum * f64::from(kv.values[p * stride + from + i])
-                    })
+                    .map(|(p, s)| (s - max).exp() / sum * f64::from(values[p * stride + from + i]))
                     .sum();
                 total as f32
             })
             .collect()
     }
 
+    /// On the processor's own instructions, on AVX2 and without any: the same bits.
+    fn attended(
+        a: Attention,
+        pieces: &[&LayerKv],
+        queries: &[f32],
+        positions: &[usize],
+    ) -> Vec<f32> {
+        let mut scores = vec![f32::NAN; 7];
+        let mut outs = [(); 3].map(|()| vec![f32::NAN; queries.len()]);
+        let [own, avx2, none] = &mut outs;
+        attend(a, pieces, queries, positions, &mut scores, own);
+        Simd::vectorize(
+            Scalar,
+            Attend { a, pieces, queries, positions, scores: &mut scores, out: none },
+        );
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            Simd::vectorize(
+                v3,
+                Attend { a, pieces, queries, positions, scores: &mut scores, out: avx2 },
+            );
+            assert_eq!(avx2, none, "AVX2");
+        }
+        assert_eq!(own, none);
+        outs.into_iter().next().unwrap()
+    }
+
     #[test]
     fn agrees_with_the_definition_across_pieces_windows_and_groupings() {
         for (head_size, kv_heads, window) in [(64, 3, usize::MAX), (128, 2, 5), (20, 1, 512)] {
-            let tokens = 37;
+            let tokens = 57;
             let row = kv_heads * head_size;
-            let whole = LayerKv { keys: noise(tokens * row, 1), values: noise(tokens * row, 2) };
-            let cut = 11 * row;
-            let parts = [
-                LayerKv { keys: whole.keys[..cut].to_vec(), values: whole.values[..cut].to_vec() },
-                LayerKv { keys: whole.keys[cut..].to_vec(), values: whole.values[cut..].to_vec() },
-            ];
+            let (keys, values) = (noise(tokens * row, 1), noise(tokens * row, 2));
+            let parts = [0..11, 11..30, 30..tokens].map(|part| {
+                let part = part.start * row..part.end * row;
+                cached(&keys[part.clone()], &values[part], row)
+            });
             let pieces: Vec<&LayerKv> = parts.iter().collect();
-            let positions = [0, 4, 11, 30, 36];
+            let positions = [0, 4, 11, 30, 36, 17, 18, 19, 20, 56, 47];
             let queries = noise(positions.len() * head_size, 3);
             for kv_head in 0..kv_heads {
                 let a = Attention { head_size, kv_heads, kv_head, scale: 0.125, window };
-                let mut together = vec![0f32; queries.len()];
-                attend(a, &pieces, &queries, &positions, &mut together);
+                let together = attended(a, &pieces, &queries, &positions);
                 for (i, position) in positions.iter().enumerate() {
                     let query = &queries[i * head_size..][..head_size];
-                    let mut alone = vec![0f32; head_size];
-                    attend(a, &pieces, query, &[*position], &mut alone);
+                    let alone = attended(a, &pieces, query, &[*position]);
                     assert_eq!(
                         alone,
                         together[i * head_size..][..head_size],
                         "grouping changed a result"
                     );
-                    for (got, want) in alone.iter().zip(reference(a, &whole, query, *position)) {
+                    let expected = reference(a, (&keys, &values), query, *position);
+                    for (got, want) in alone.iter().zip(expected) {
                         assert!((got - want).abs() < 1e-5, "{got} {want}");
                     }
                 }

@@ -4,10 +4,9 @@
 
 #![allow(clippy::indexing_slicing)] // inner loops; the bounds are asserted where they begin
 
-use super::{
-    multiversion,
-    panels::{PANEL, Sums, TILE, by_panels},
-};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::panels::{PANEL, Sums, TILE, by_panels};
 
 /// A matrix of f32 weights, `[out, in]`, in panels: for each column, its sixteen weights.
 #[derive(Debug, Clone)]
@@ -58,41 +57,53 @@ impl Full {
         assert!(x.len().is_multiple_of(*columns));
         let count = x.len() / columns;
         by_panels(lines, *columns, (*rows, *columns), count, |lines, tile, sums| {
-            multiply(lines, &x[tile.start * columns..tile.end * columns], sums);
+            let x = &x[tile.start * columns..tile.end * columns];
+            Arch::new().dispatch(Multiply { lines, x, sums });
         })
     }
 }
 
-multiversion! {
-    fn multiply(lines: &[[f32; PANEL]], x: &[f32], sums: &mut Sums) {
-        let columns = lines.len();
-        assert!(x.len() <= TILE * columns);
-        match x.len() / columns {
-            1 => rows::<1>(lines, x, sums),
-            2 => rows::<2>(lines, x, sums),
-            3 => rows::<3>(lines, x, sums),
-            4 => rows::<4>(lines, x, sums),
-            5 => rows::<5>(lines, x, sums),
-            6 => rows::<6>(lines, x, sums),
-            7 => rows::<7>(lines, x, sums),
-            _ => rows::<TILE>(lines, x, sums),
+struct Multiply<'a> {
+    lines: &'a [[f32; PANEL]],
+    x: &'a [f32],
+    sums: &'a mut Sums,
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { lines, x, sums } = self;
+        assert!(x.len() <= TILE * lines.len());
+        match x.len() / lines.len() {
+            1 => rows::<S, 1>(simd, lines, x, sums),
+            2 => rows::<S, 2>(simd, lines, x, sums),
+            3 => rows::<S, 3>(simd, lines, x, sums),
+            4 => rows::<S, 4>(simd, lines, x, sums),
+            5 => rows::<S, 5>(simd, lines, x, sums),
+            6 => rows::<S, 6>(simd, lines, x, sums),
+            7 => rows::<S, 7>(simd, lines, x, sums),
+            _ => rows::<S, TILE>(simd, lines, x, sums),
         }
     }
 }
 
 #[inline(always)]
-fn rows<const ROWS: usize>(lines: &[[f32; PANEL]], x: &[f32], out: &mut Sums) {
+fn rows<S: Simd, const ROWS: usize>(simd: S, lines: &[[f32; PANEL]], x: &[f32], out: &mut Sums) {
     let x: [&[f32]; ROWS] = std::array::from_fn(|r| &x[r * lines.len()..][..lines.len()]);
-    let mut sums = [[0f32; PANEL]; ROWS];
-    for (k, line) in lines.iter().enumerate() {
-        for r in 0..ROWS {
-            let x = x[r][k];
-            for lane in 0..PANEL {
-                sums[r][lane] = line[lane].mul_add(x, sums[r][lane]);
+    for lanes in 0..PANEL / S::F32_LANES {
+        let mut sums = [simd.splat_f32s(0.0); ROWS];
+        for (k, line) in lines.iter().enumerate() {
+            let line = S::as_simd_f32s(line).0[lanes];
+            for r in 0..ROWS {
+                sums[r] = simd.mul_add_f32s(line, simd.splat_f32s(x[r][k]), sums[r]);
             }
         }
+        for r in 0..ROWS {
+            S::as_mut_simd_f32s(&mut out[r]).0[lanes] = sums[r];
+        }
     }
-    out[..ROWS].copy_from_slice(&sums);
 }
 
 #[cfg(test)]
