@@ -2,10 +2,10 @@
 
     pip install cmake ninja
     cargo build --release
-    python benches/peers.py MODEL.gguf FLORES [--llama BUILD] [--rounds 2] [--sentences 100] [--without-candle]
+    python benches/peers.py MODEL.gguf FLORES [--articles FOLDER] [--llama BUILD] [--rounds 2] [--sentences 100] [--without-candle]
 
-MODEL.gguf is qwen2.5-coder-1.5b-instruct-q4_k_m; FLORES a folder with zh.txt and de.txt. llama.cpp is
-built from the sources inside llama-cpp-python's source distribution, unless BUILD holds it already.
+MODEL.gguf is qwen2.5-coder-1.5b-instruct-q4_k_m; FLORES a folder with zh.txt and de.txt. llama.cpp
+gets the prompts of brief's own run, and writes as many tokens. It is built from the sources inside llama-cpp-python's source distribution, unless BUILD holds it already.
 The programs take turns, and of each figure the best round counts: on a shared machine, whatever
 disturbs only slows down. Writes peers.json and batch.svg beside this file, and prints tables.
 """
@@ -30,8 +30,9 @@ PACKAGE = "llama-cpp-python==0.3.36"
 FLAGS = "NATIVE=OFF AVX512=ON AVX512_VBMI=ON AVX512_VNNI=ON AVX512_BF16=ON AVX2=ON FMA=ON F16C=ON BMI2=ON"
 TOOLS = ["llama-bench", "llama-batched-bench", "llama-server"]
 PREFILL, BATCHES, CONTEXT, STEPS = [256, 1024], [1, 2, 4, 8, 16, 32, 64], 64, 24
-# Sequences that llama.cpp decodes together at its best.
-TOGETHER = 32
+# Sequences that llama.cpp decodes together: with more, more of its slots read the common beginning
+# for themselves.
+TOGETHER = 8
 
 
 def run(command, **more):
@@ -54,11 +55,13 @@ def build(folder):
     return folder / "bin"
 
 
-def prompts(brief, model, source, language):
-    """Prompts of brief's translation of a file, and tokens written for each, in phases: the first
-    attempts, then those at what failed a check."""
-    command = [brief, "translate", "--lines", "--from", language, "--offline", "--model", model, "-o", os.devnull, source]
+def traced(brief, model, threads, command):
+    """Runs brief; returns its seconds, the prompts that it gave the model, and the tokens written for
+    each, in phases: what was asked for together, e.g. first attempts at all sentences."""
+    command = [brief, *command, "--offline", "-q", "--model", model, "--threads", threads]
+    began = time.time()
     log = run(command, env=os.environ | {"BRIEF_LOG": "brief::engine=trace"}).stderr
+    seconds = time.time() - began
     begun, ended = {}, {}
     for line in log.splitlines():
         if found := re.search(r"begins job=(\d+) index=(\d+) prompt=\[(.*?)\]", line):
@@ -70,7 +73,7 @@ def prompts(brief, model, source, language):
     assert begun and begun.keys() == ended.keys(), "the log is not as it is read here"
     jobs = sorted({job for job, _ in begun})
     # The token that ends a text is computed too.
-    return [[(begun[key], ended[key] + 1) for key in sorted(begun) if key[0] == job] for job in jobs]
+    return seconds, [[(begun[key], ended[key] + 1) for key in sorted(begun) if key[0] == job] for job in jobs]
 
 
 class Server:
@@ -105,7 +108,7 @@ class Server:
         self.process.wait()
 
 
-def translate_with_llama(programs, model, threads, sequences, phases):
+def with_llama(programs, model, threads, sequences, phases):
     longest = max(len(tokens) + count for phase in phases for tokens, count in phase)
     began = time.time()
     server = Server(programs, model, threads, sequences, longest)
@@ -115,14 +118,6 @@ def translate_with_llama(programs, model, threads, sequences, phases):
                 list(pool.map(server.complete, phase))
     finally:
         server.close()
-    return time.time() - began
-
-
-def translate_with_brief(brief, model, threads, source, language):
-    command = [brief, "translate", "--lines", "--from", language, "--offline", "-q", "--model", model]
-    command += ["--threads", threads, "-o", os.devnull, source]
-    began = time.time()
-    run(command)
     return time.time() - began
 
 
@@ -204,6 +199,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model", type=pathlib.Path)
     parser.add_argument("flores", type=pathlib.Path)
+    parser.add_argument("--articles", type=pathlib.Path, help="a folder to summarise")
     parser.add_argument("--llama", type=pathlib.Path, default=ROOT / "target/llama")
     parser.add_argument("--brief", type=pathlib.Path, default=ROOT / "target/release/brief")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -227,21 +223,25 @@ def main():
 
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
+        folder, tasks = pathlib.Path(folder), {}
         for language in ["zh", "de"]:
-            source = pathlib.Path(folder) / f"{language}.txt"
+            source = folder / f"{language}.txt"
             lines = (args.flores / f"{language}.txt").read_text().splitlines()[: args.sentences]
             source.write_text("\n".join(lines) + "\n")
-            phases = prompts(args.brief, model, source, language)
-            times = seconds[language] = {
-                "brief": translate_with_brief(args.brief, model, threads, source, language),
-                "llama.cpp, one after another": translate_with_llama(programs, model, threads, 1, phases),
-                f"llama.cpp, {TOGETHER} together": translate_with_llama(programs, model, threads, TOGETHER, phases),
-            }
+            translate = ["translate", "--lines", "--from", language, "-o", os.devnull, source]
+            tasks[f"{len(lines)} sentences, {language}"] = translate
+        if args.articles:
+            tasks["articles"] = ["summarize", "--format", "json", "-o", folder / "briefs", args.articles]
+        for task, command in tasks.items():
+            own, phases = traced(args.brief, model, threads, command)
+            times = seconds[task] = {"brief": own}
+            times["llama.cpp, one after another"] = with_llama(programs, model, threads, 1, phases)
+            if task != "articles":
+                times[f"llama.cpp, {TOGETHER} together"] = with_llama(programs, model, threads, TOGETHER, phases)
             requests = [request for phase in phases for request in phase]
-            print(f"\n{len(lines)} sentences ({language}): {len(requests)} prompts, "
-                  f"{sum(count for _, count in requests)} tokens written")
+            print(f"\n{task}: {len(requests)} prompts, {sum(count for _, count in requests)} tokens written")
             for who, time_taken in times.items():
-                print(f"| {who} | {time_taken:.1f} s | {time_taken / times['brief']:.2f} |")
+                print(f"| {who} | {time_taken:.1f} s | {time_taken / own:.2f} |", flush=True)
     record = {"machine": report["machine"], "model": report["model"], "rates": rates, "seconds": seconds}
     (HERE / "peers.json").write_text(json.dumps(record, indent=2) + "\n")
 
