@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     Engine,
-    arch::decoder::{Feed, Pass},
+    arch::decoder::{Feed, Logits, Pass},
     beam::{self, Beam, Candidate, Ended, Search, repeats},
     kernels::log_sum_exp,
     kv::{Prefix, SequenceKv},
@@ -162,9 +162,9 @@ impl Sequence {
 }
 
 /// What a pass says of the token that comes next in a row.
-struct Outlook {
+struct Outlook<'p> {
     /// Of each token that may be written.
-    logits: Vec<f32>,
+    logits: &'p [f32],
     /// The logarithm of the sum of their exponentials.
     sum: f64,
 }
@@ -263,7 +263,7 @@ impl Engine {
                 beam.pending = rest;
             }
         }
-        let mut logits = Vec::with_capacity(beams.len());
+        let mut passes = Vec::new();
         let mut coming = beams.as_mut_slice();
         while !coming.is_empty() {
             let count = fitting(coming.iter().map(|beam| beam.pending.len()));
@@ -272,27 +272,29 @@ impl Engine {
                 group.iter_mut().map(|b| Feed { kv: &mut b.kv, tokens: &b.pending }).collect();
             let tokens: usize = rows.iter().map(|row| row.tokens.len()).sum();
             tracing::trace!(sequences = rows.len(), tokens, "a pass");
-            logits
-                .extend(self.decoder.forward(&mut rows).map_err(Error::engine("generating text"))?);
+            let logits = self.decoder.forward(&mut rows);
+            passes.push(logits.map_err(Error::engine("generating text"))?);
             coming = rest;
         }
-        let outlooks = logits.into_par_iter().map(|logits| {
-            let sum = log_sum_exp(&logits);
-            Outlook { logits, sum }
-        });
-        let mut outlooks = outlooks.collect::<Vec<_>>().into_iter();
+        let logits: Vec<&[f32]> = passes.iter().flat_map(Logits::rows).collect();
+        let outlooks = logits.into_par_iter();
+        let outlooks = outlooks.map(|logits| Outlook { logits, sum: log_sum_exp(logits) });
+        let outlooks: Vec<Outlook<'_>> = outlooks.collect();
+        let (mut rest, mut choices) = (outlooks.as_slice(), Vec::with_capacity(running.len()));
         for sequence in running.iter_mut() {
-            let own: Vec<Outlook> = outlooks.by_ref().take(sequence.beams.len()).collect();
-            match own.as_slice() {
-                [own] if sequence.search.beams == 1 => self.choose(sequence, own),
-                own => self.branch(sequence, own),
-            }
+            let (own, others) = rest.split_at(sequence.beams.len().min(rest.len()));
+            choices.push((sequence, own));
+            rest = others;
         }
+        choices.into_par_iter().for_each(|(sequence, own)| match own {
+            [own] if sequence.search.beams == 1 => self.choose(sequence, own),
+            own => self.branch(sequence, own),
+        });
         Ok(())
     }
 
     /// Picks the likeliest token that may come next, in a sequence of one beam.
-    fn choose(&self, sequence: &mut Sequence, Outlook { logits, sum }: &Outlook) {
+    fn choose(&self, sequence: &mut Sequence, Outlook { logits, sum }: &Outlook<'_>) {
         let Some(mut beam) = sequence.beams.pop() else { return };
         let mut end = |beam: Beam, cut_off| {
             let Beam { kv, written, logprob, .. } = beam;
@@ -332,7 +334,7 @@ impl Engine {
     }
 
     /// Takes the beams of a sequence one token further; `outlooks` has one for each.
-    fn branch(&self, sequence: &mut Sequence, outlooks: &[Outlook]) {
+    fn branch(&self, sequence: &mut Sequence, outlooks: &[Outlook<'_>]) {
         let search = sequence.search;
         let candidates: Vec<Vec<Candidate>> = sequence
             .beams

@@ -63,10 +63,11 @@ impl Engine {
                 .decoder
                 .forward(&mut rows.collect::<Vec<_>>())
                 .map_err(Error::engine("measuring decoding"))?;
-            let next = logits.into_par_iter().map(|logits| {
+            let rows: Vec<&[f32]> = logits.rows().collect();
+            let next = rows.into_par_iter().map(|logits| {
                 // As generation does, which tells how likely each token was.
-                std::hint::black_box(log_sum_exp(&logits));
-                argmax(self.tokens(&logits)).map(|(token, _)| token)
+                std::hint::black_box(log_sum_exp(logits));
+                argmax(self.tokens(logits)).map(|(token, _)| token)
             });
             for (token, next) in tokens.iter_mut().zip(next.collect::<Vec<_>>()) {
                 *token = vec![next.unwrap_or_default()];

@@ -90,6 +90,19 @@ pub struct Cost {
     pub kv_bytes: usize,
 }
 
+/// What a pass says of the tokens that come next: `[batch, written]`, row-major.
+pub struct Logits {
+    data: Vec<f32>,
+    written: usize,
+}
+
+impl Logits {
+    /// A row for each sequence of the batch.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.data.chunks_exact(self.written.max(1))
+    }
+}
+
 /// What one sequence is given in a forward pass: a row for each token.
 pub struct Feed<'a> {
     /// The sequence's cache; the pass appends to it.
@@ -180,15 +193,16 @@ impl Decoder {
         Ok(Self { config, device, embedding, layers, output_norm, output, head, resident: None })
     }
 
-    /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits
-    /// `[batch, written]` of each sequence's last row, as one row-major vector a sequence.
+    /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits of each
+    /// sequence's last row.
     ///
     /// # Errors
     /// candle's.
-    pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Vec<Vec<f32>>> {
+    pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Logits> {
         let rows = self.last_rows(batch, self.whole())?;
-        let rows = self.output_norm.forward(&rows)?;
-        parted(self.head.forward(&Input::new(rows))?)
+        let rows = self.head.forward(&Input::new(self.output_norm.forward(&rows)?))?;
+        let written = rows.columns()?;
+        Ok(Logits { data: rows.into_host()?, written })
     }
 
     /// Runs `batch` through the layers of `pass`, and returns the residual stream behind them at
