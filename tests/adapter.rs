@@ -9,12 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use brief::engine::{Engine, Output, Prompt, Request, Search};
+use brief::engine::{Engine, Prompt, Search};
 use candle_core::{Device, Tensor};
+use common::recording::{self, written};
 use serde_json::Value;
-
-/// transformers' limit in the recording.
-const TOKENS: usize = 11;
 
 fn recorded(model: &str) -> (PathBuf, Value) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/peft").join(model);
@@ -59,41 +57,10 @@ fn merged(recording: &Path, scale: f64) -> Engine {
     engine(recording, &base)
 }
 
-fn written(engine: &mut Engine, prompts: &[Value], search: Search) -> Vec<Output> {
-    let requests = prompts
-        .iter()
-        .map(|prompt| {
-            let prompt =
-                Prompt { levels: vec![prompt.as_str().unwrap().bytes().map(u32::from).collect()] };
-            Request { prompt, after: None, max_tokens: TOKENS, search, grammar: None }
-        })
-        .collect();
-    engine.generate(requests, &mut |_: usize, _: usize| true).unwrap()
-}
-
-/// Logits within 1e-4 of their spread, tokens the same, for every recorded search.
 fn agrees(engine: &mut Engine, expected: &Value, kind: &str) {
-    let prompts = expected["prompts"].as_array().unwrap();
-    for (prompt, theirs) in prompts.iter().zip(expected[kind]["logits"].as_array().unwrap()) {
-        let tokens: Vec<u32> = prompt.as_str().unwrap().bytes().map(u32::from).collect();
-        let ours = engine.logits(&tokens).unwrap().pop().unwrap();
-        let theirs: Vec<f32> =
-            theirs.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
-        let spread = theirs.iter().fold(0f32, |most, value| most.max(value.abs()));
-        for (a, b) in ours.iter().zip(&theirs) {
-            assert!((a - b).abs() <= 1e-4 * spread, "{kind}, {prompt}: {a} {b}");
-        }
-    }
-    for search in expected[kind]["written"].as_array().unwrap() {
-        let length_penalty = search["length_penalty"].as_f64().unwrap() as f32;
-        let how = Search { beams: search["beams"].as_u64().unwrap() as usize, length_penalty };
-        let ours = written(engine, prompts, how);
-        for (ours, theirs) in ours.iter().zip(search["outputs"].as_array().unwrap()) {
-            let tokens: Vec<u64> = ours.tokens.iter().map(|token| u64::from(*token)).collect();
-            let written = serde_json::json!({ "tokens": tokens, "cut_off": ours.cut_off });
-            assert_eq!(written, *theirs, "{kind}, {how:?}");
-        }
-    }
+    let mut recorded = expected[kind].clone();
+    recorded["prompts"] = expected["prompts"].clone();
+    recording::agrees(engine, &recorded, kind);
 }
 
 #[test]
@@ -119,12 +86,14 @@ fn an_adapter_merged_into_the_weights_writes_the_same() {
 fn beams_write_the_same_alone_and_among_others() {
     let (recording, _) = recorded("qwen2");
     let search = Search { beams: 4, length_penalty: 1.0 };
-    let prompts: Vec<Value> =
-        (0..17).map(|i| format!("Sentence {i} {}", "x".repeat(i)).into()).collect();
-    let together = written(&mut adapted(&recording), &prompts, search);
+    let prompt = |i: usize| {
+        let text = format!("Sentence {i} {}", "x".repeat(i));
+        Prompt { levels: vec![text.bytes().map(u32::from).collect()] }
+    };
+    let together = written(&mut adapted(&recording), (0..17).map(prompt).collect(), search);
     for (i, output) in together.iter().enumerate() {
-        let alone = written(&mut adapted(&recording), &prompts[i..=i], search);
-        assert_eq!(alone[0].tokens, output.tokens, "{}", prompts[i]);
+        let alone = written(&mut adapted(&recording), vec![prompt(i)], search);
+        assert_eq!(alone[0].tokens, output.tokens, "{i}");
     }
 }
 

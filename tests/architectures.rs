@@ -83,7 +83,7 @@ fn agrees(model_type: &str) {
             .unwrap();
     let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
     let mut reference = reference(model_type, config, builder);
-    let ours = engine.logits(&TOKENS).unwrap();
+    let ours = engine.logits(&Prompt { levels: vec![TOKENS.to_vec()] }).unwrap();
     for length in 1..=TOKENS.len() {
         let ids = Tensor::new(&TOKENS[..length], &Device::Cpu).unwrap().unsqueeze(0).unwrap();
         let theirs = reference(&ids);

@@ -6,7 +6,7 @@ mod common;
 
 use brief::{
     Language,
-    engine::{Engine, Prompts, Values, tokenizer::Part},
+    engine::{Engine, Prompt, Prompts, Values, tokenizer::Part},
     translate::{names, prepared},
 };
 use minijinja::context;
@@ -103,7 +103,7 @@ fn tokens_agree(engine: &Engine, name: &str) {
 fn logits_agree(engine: &Engine, name: &str, bound: f32) {
     let file: LogitsFile = fixture(&format!("logits-{name}.json"));
     for sequence in &file.sequences {
-        let logits = engine.logits(&sequence.ids).unwrap();
+        let logits = engine.logits(&Prompt { levels: vec![sequence.ids.clone()] }).unwrap();
         for Position { position, top, fixed } in &sequence.positions {
             let row = &logits[*position];
             let recorded: Vec<(usize, f32)> = top

@@ -1,5 +1,7 @@
 //! `brief models`.
 
+use std::path::Path;
+
 use super::{
     Exit,
     args::{Models, ModelsCommand},
@@ -9,8 +11,13 @@ use super::{
     progress::Screen,
 };
 use crate::{
+    engine::{
+        DeviceChoice, Engine,
+        check::{Agreement, Findings, Reference},
+        convert::{Converted, convert},
+    },
     error::{Error, Result},
-    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Store},
+    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Store, Weights},
     pipeline::{Fetching, Observer},
 };
 
@@ -61,6 +68,34 @@ pub fn run(args: Models) -> Result<Exit> {
             Exit::Done
         }
         ModelsCommand::Verify { ids } => verify(&ids, &catalogue, &store, &mut screen)?,
+        ModelsCommand::Check { model, reference, tolerance, json } => {
+            let resolved = hub::resolve(&catalogue, &model)?;
+            let how = Pull { network, accept_licence: false, force: false };
+            let weights = resolved.weights(&store, how, &mut Fetching(&mut screen))?;
+            let reference = reference.as_deref().map(read_reference).transpose()?;
+            let engine = Engine::load(&model, &weights.path, &DeviceChoice::Cpu.open()?)?;
+            let findings = engine.check(reference.as_ref())?;
+            let faults = findings.faults(tolerance);
+            print(&if json {
+                checked_json(&resolved.manifest, &weights, &engine, &findings, &faults)
+            } else {
+                checked(&resolved.manifest, &weights, &engine, &findings, &faults)?
+            })?;
+            if faults.is_empty() { Exit::Done } else { Exit::SomeFailed }
+        }
+        ModelsCommand::Convert { folder, output, format } => {
+            screen.begin(&folder.display().to_string());
+            let Converted { tensors, bytes, worst: (name, lost) } =
+                convert(&folder, &output, format)?;
+            screen.note(&format!(
+                "{} has {tensors} tensors in {}; {name} lost most, {:.1} %. `brief models check` tells \
+                 more",
+                output.display(),
+                indicatif::HumanBytes(bytes),
+                lost * 100.0
+            ));
+            Exit::Done
+        }
         ModelsCommand::Path { id } => {
             let path = match id {
                 Some(id) => store.path(catalogue.get(&id)?)?,
@@ -114,6 +149,94 @@ fn verify(
         }
     }
     Ok(exit)
+}
+
+fn read_reference(path: &Path) -> Result<Reference> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot read", e))?;
+    serde_json::from_str(&text).map_err(|e| Error::Usage {
+        reason: format!("{} is no recorded reference: {e}", path.display()),
+    })
+}
+
+/// What a model is, and what was found.
+fn checked(
+    manifest: &Manifest,
+    weights: &Weights,
+    engine: &Engine,
+    findings: &Findings,
+    faults: &[String],
+) -> Result<String> {
+    const BEGINNING: &str = "The capital of Germany is";
+    let shape = engine.shape();
+    let mut text = format!(
+        "{}\n  file          {} ({:.2} GB)\n  sha256        {}\n  architecture  {}: {} layers of {}, \
+         {} heads of {} ({} of keys and values), {} tokens of context\n  vocabulary    {} tokens, {} of \
+         which English needs\n  prompts       {}\n  company       {:.1e} between a sequence alone and \
+         among others\n",
+        manifest.id,
+        weights.path.display(),
+        weights.size as f64 / 1e9,
+        weights.sha256,
+        shape.architecture,
+        shape.layers,
+        shape.hidden,
+        shape.heads,
+        shape.head_size,
+        shape.kv_heads,
+        shape.context_length,
+        engine.tokenizer.vocab_size(),
+        engine.vocabulary.allowed().len(),
+        manifest.prompt,
+        findings.company,
+    );
+    if let Some(perplexity) = findings.perplexity {
+        text.push_str(&format!("  perplexity    {perplexity:.1} on plain English\n"));
+    }
+    if let Some(specimen) = engine.specimen(BEGINNING)? {
+        text.push_str(&format!("  goes on       {BEGINNING} {specimen}\n"));
+    }
+    if let Some(Agreement { prompts, largest, tokens: (same, all) }) = findings.reference {
+        text.push_str(&format!(
+            "  reference     {prompts} prompts: logits within {largest:.1e} of the largest, {same} of \
+             {all} tokens the same\n"
+        ));
+    }
+    for fault in faults {
+        text.push_str(&format!("  wrong         {fault}\n"));
+    }
+    if faults.is_empty() {
+        text.push_str("  found         nothing wrong\n");
+    }
+    Ok(text)
+}
+
+fn checked_json(
+    manifest: &Manifest,
+    weights: &Weights,
+    engine: &Engine,
+    findings: &Findings,
+    faults: &[String],
+) -> String {
+    let shape = engine.shape();
+    let report = serde_json::json!({
+        "id": manifest.id,
+        "path": weights.path,
+        "bytes": weights.size,
+        "sha256": weights.sha256,
+        "architecture": shape.architecture,
+        "layers": shape.layers,
+        "hidden": shape.hidden,
+        "heads": shape.heads,
+        "kv_heads": shape.kv_heads,
+        "head_size": shape.head_size,
+        "context_length": shape.context_length,
+        "vocabulary": engine.tokenizer.vocab_size(),
+        "english": engine.vocabulary.allowed().len(),
+        "prompt": manifest.prompt,
+        "findings": findings,
+        "faults": faults,
+    });
+    format!("{report}\n")
 }
 
 fn languages(manifest: &Manifest) -> String {

@@ -92,12 +92,22 @@ pub(super) fn best(
     kept
 }
 
+/// How long texts may get, and how their length is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lengths {
+    /// Tokens after which a text is cut off.
+    pub most: usize,
+    /// Tokens that every text of a model has to begin with, such as its language's: they are not
+    /// written, but part of its length where that is weighed.
+    pub forced: usize,
+}
+
 /// Takes each running beam one token further. `candidates` has the likeliest of each beam, as many
 /// as there are beams of each sort, ending and not: more can't be needed. `ended` keeps the best
 /// `search.beams` hypotheses. No beam is left when the search is over.
 pub(super) fn advance(
     search: Search,
-    max_tokens: usize,
+    lengths: Lengths,
     running: &mut Vec<Beam>,
     ended: &mut Vec<Ended>,
     candidates: &[Vec<Candidate>],
@@ -118,8 +128,8 @@ pub(super) fn advance(
 
     // The length with the token that is added now, the ending one included.
     let length = 1 + running.first().map_or(0, |beam| beam.written.len());
-    let full = length >= max_tokens;
-    let penalty = (length as f64).powf(f64::from(search.length_penalty));
+    let full = length >= lengths.most;
+    let penalty = ((lengths.forced + length) as f64).powf(f64::from(search.length_penalty));
     // Only the best may end; the others are there to go on with.
     for way in ways.iter().take(search.beams).filter(|way| full || way.candidate.ends) {
         let Some(beam) = running.get(way.beam) else { continue };
@@ -200,7 +210,7 @@ mod tests {
         let mut ended = Vec::new();
         while !running.is_empty() {
             let candidates: Vec<_> = running.iter().map(|beam| next(&beam.written)).collect();
-            advance(search, most, &mut running, &mut ended, &candidates);
+            advance(search, Lengths { most, forced: 0 }, &mut running, &mut ended, &candidates);
         }
         ended.remove(0).written
     }

@@ -6,8 +6,11 @@ use rayon::prelude::*;
 
 use super::{
     Engine,
-    arch::decoder::{Feed, Logits, Pass},
-    beam::{self, Beam, Candidate, Ended, Search, repeats},
+    arch::{
+        decoder::{Feed, Logits, Pass},
+        model::Model,
+    },
+    beam::{self, Beam, Candidate, Ended, Lengths, Search, repeats},
     kernels::log_sum_exp,
     kv::{Prefix, SequenceKv},
     prompt::Prompt,
@@ -142,7 +145,7 @@ pub(super) struct Sequence {
     /// The best first.
     ended: Vec<Ended>,
     search: Search,
-    max_tokens: usize,
+    lengths: Lengths,
     grammar: Option<Box<dyn Grammar>>,
 }
 
@@ -171,18 +174,28 @@ struct Outlook<'p> {
 
 impl Engine {
     /// The cached KV of a prompt's shared levels: `after` if that is what it holds, else computed
-    /// where it isn't known from an earlier prompt.
+    /// where it isn't known from an earlier prompt. Of an encoder-decoder the levels are the source.
     fn prefix(
         &self,
         prefixes: &mut Prefixes,
         levels: &[Vec<u32>],
         after: Option<Arc<Prefix>>,
     ) -> Result<Option<Arc<Prefix>>> {
-        if let Some(after) = after {
+        if let (Some(after), Model::Decoder(_)) = (after, &self.model) {
             if after.holds(levels) {
                 return Ok(Some(after));
             }
             tracing::debug!("a prompt doesn't go on as its sequence's tokens stand: computed anew");
+        }
+        if let Model::EncoderDecoder(model) = &self.model {
+            let source: Vec<u32> = levels.iter().flatten().copied().collect();
+            if let Some(known) = prefixes.find(&source) {
+                return Ok(Some(known));
+            }
+            let kv = model.encode(&source).map_err(Error::engine("reading a source"))?;
+            let prefix = Arc::new(kv.into_prefix(source.clone()));
+            prefixes.keep(source, prefix.clone());
+            return Ok(Some(prefix));
         }
         let mut parent: Option<Arc<Prefix>> = None;
         let mut chain: Vec<u32> = Vec::new();
@@ -192,9 +205,9 @@ impl Engine {
                 parent = Some(known);
                 continue;
             }
-            let mut kv = SequenceKv::new(parent.clone(), self.decoder.config.layers);
+            let mut kv = SequenceKv::new(parent.clone(), self.model.shape().layers);
             for chunk in level.chunks(CHUNK) {
-                self.decoder
+                self.model
                     .prefill(&mut [Feed { kv: &mut kv, tokens: chunk }])
                     .map_err(Error::engine("computing a shared prompt"))?;
             }
@@ -218,7 +231,7 @@ impl Engine {
         tracing::trace!(tokens = tokens.len(), layers = pass.layers, "a judgement");
         for chunk in tokens.chunks(CHUNK) {
             let rows = &mut [Feed { kv: &mut kv, tokens: chunk }];
-            let states = self.decoder.states(rows, pass);
+            let states = self.model.states(rows, pass);
             let states = states.map_err(Error::engine("judging a sentence"))?;
             state = states.into_iter().next().unwrap_or_default();
         }
@@ -236,7 +249,12 @@ impl Engine {
         let mut levels = request.prompt.levels;
         let own = levels.pop().unwrap_or_default();
         let prefix = self.prefix(prefixes, &levels, request.after)?;
-        let kv = SequenceKv::new(prefix, self.decoder.config.layers);
+        let kv = SequenceKv::new(prefix, self.model.shape().layers);
+        let forced = match &self.model {
+            Model::Decoder(_) => 0,
+            // Behind the token with which every text begins.
+            Model::EncoderDecoder(_) => own.len().saturating_sub(1),
+        };
         let first = Beam { kv, pending: own.clone(), written: Vec::new(), logprob: 0.0 };
         Ok(Sequence {
             index,
@@ -244,7 +262,7 @@ impl Engine {
             beams: vec![first],
             ended: Vec::new(),
             search,
-            max_tokens: request.max_tokens,
+            lengths: Lengths { most: request.max_tokens, forced },
             grammar: request.grammar,
         })
     }
@@ -257,7 +275,7 @@ impl Engine {
         for beam in &mut beams {
             while beam.pending.len() > CHUNK {
                 let rest = beam.pending.split_off(CHUNK);
-                self.decoder
+                self.model
                     .prefill(&mut [Feed { kv: &mut beam.kv, tokens: &beam.pending }])
                     .map_err(Error::engine("reading a prompt"))?;
                 beam.pending = rest;
@@ -272,7 +290,7 @@ impl Engine {
                 group.iter_mut().map(|b| Feed { kv: &mut b.kv, tokens: &b.pending }).collect();
             let tokens: usize = rows.iter().map(|row| row.tokens.len()).sum();
             tracing::trace!(sequences = rows.len(), tokens, "a pass");
-            let logits = self.decoder.forward(&mut rows);
+            let logits = self.model.forward(&mut rows);
             passes.push(logits.map_err(Error::engine("generating text"))?);
             coming = rest;
         }
@@ -325,7 +343,7 @@ impl Engine {
                 return end(beam, false);
             }
         }
-        if beam.written.len() < sequence.max_tokens && !repeats(&beam.written) {
+        if beam.written.len() < sequence.lengths.most && !repeats(&beam.written) {
             beam.pending = vec![token];
             sequence.beams.push(beam);
         } else {
@@ -355,8 +373,8 @@ impl Engine {
                 candidate(going, false).chain(candidate(ending, true)).collect()
             })
             .collect();
-        let Sequence { beams, ended, max_tokens, .. } = sequence;
-        beam::advance(search, *max_tokens, beams, ended, &candidates);
+        let Sequence { beams, ended, lengths, .. } = sequence;
+        beam::advance(search, *lengths, beams, ended, &candidates);
     }
 
     /// What may be written, with its logit.

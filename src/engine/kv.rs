@@ -150,8 +150,14 @@ impl SequenceKv {
 
     /// The cache of `layer` as pieces in order of position.
     pub(super) fn pieces(&self, layer: usize) -> Vec<&LayerKv> {
-        let mut pieces: Vec<&LayerKv> =
-            self.tail.iter().rev().filter_map(|page| page.get(layer)).collect();
+        let mut pieces = self.prefix_pieces(layer);
+        pieces.extend(self.tail.iter().filter_map(|page| page.get(layer)));
+        pieces
+    }
+
+    /// Of these the shared prefix's.
+    pub(super) fn prefix_pieces(&self, layer: usize) -> Vec<&LayerKv> {
+        let mut pieces: Vec<&LayerKv> = Vec::new();
         let mut link = self.prefix.as_deref();
         while let Some(prefix) = link {
             pieces.extend(prefix.layers.get(layer));
@@ -159,6 +165,11 @@ impl SequenceKv {
         }
         pieces.reverse();
         pieces
+    }
+
+    /// Of these the sequence's own.
+    pub(super) fn tail_pieces(&self, layer: usize) -> Vec<&LayerKv> {
+        self.tail.iter().filter_map(|page| page.get(layer)).collect()
     }
 
     /// Turns the tail into a prefix that other sequences can share.

@@ -9,7 +9,10 @@ use rayon::prelude::*;
 
 use super::{
     Engine,
-    arch::decoder::{Cost, Feed},
+    arch::{
+        decoder::{Cost, Feed},
+        model::Model,
+    },
     generate::{CHUNK, argmax},
     kernels::log_sum_exp,
     kv::SequenceKv,
@@ -22,7 +25,7 @@ impl Engine {
     /// # Errors
     /// candle's.
     pub fn cost(&self) -> Result<Cost> {
-        self.decoder.cost().map_err(Error::engine("measuring the model"))
+        self.model.cost().map_err(Error::engine("measuring the model"))
     }
 
     /// Reads a prompt of so many tokens, in the chunks in which prompts are read, to the logits of
@@ -51,7 +54,7 @@ impl Engine {
         let kv = self.read(context)?;
         // Copies, since a cache that all sequences share is read faster than theirs.
         let own = || Some(Arc::new(kv.clone().into_prefix(self.words(context).collect())));
-        let layers = self.decoder.config.layers;
+        let layers = self.model.shape().layers;
         let mut caches: Vec<SequenceKv> =
             (0..sequences).map(|_| SequenceKv::new(own(), layers)).collect();
         let mut tokens: Vec<Vec<u32>> =
@@ -60,7 +63,7 @@ impl Engine {
             let began = Instant::now();
             let rows = caches.iter_mut().zip(&tokens).map(|(kv, tokens)| Feed { kv, tokens });
             let logits = self
-                .decoder
+                .model
                 .forward(&mut rows.collect::<Vec<_>>())
                 .map_err(Error::engine("measuring decoding"))?;
             let rows: Vec<&[f32]> = logits.rows().collect();
@@ -81,15 +84,19 @@ impl Engine {
 
     fn read(&self, tokens: usize) -> Result<SequenceKv> {
         let tokens: Vec<u32> = self.words(tokens).collect();
-        let mut kv = SequenceKv::new(None, self.decoder.config.layers);
+        if let Model::EncoderDecoder(model) = &self.model {
+            // A source, that is.
+            return model.encode(&tokens).map_err(Error::engine("measuring a source"));
+        }
+        let mut kv = SequenceKv::new(None, self.model.shape().layers);
         let (before, last) = tokens.split_at(tokens.len().saturating_sub(1) / CHUNK * CHUNK);
         let fail = "measuring a prompt";
         for tokens in before.chunks(CHUNK) {
             let rows = &mut [Feed { kv: &mut kv, tokens }];
-            self.decoder.prefill(rows).map_err(Error::engine(fail))?;
+            self.model.prefill(rows).map_err(Error::engine(fail))?;
         }
         let rows = &mut [Feed { kv: &mut kv, tokens: last }];
-        self.decoder.forward(rows).map_err(Error::engine(fail))?;
+        self.model.forward(rows).map_err(Error::engine(fail))?;
         Ok(kv)
     }
 

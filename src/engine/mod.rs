@@ -2,6 +2,8 @@
 
 pub mod arch;
 mod beam;
+pub mod check;
+pub mod convert;
 pub mod device;
 pub mod embed;
 pub mod generate;
@@ -12,6 +14,7 @@ pub mod kv;
 pub mod measure;
 pub mod prompt;
 mod schedule;
+mod sentencepiece;
 pub mod tokenizer;
 pub mod vocabulary;
 
@@ -31,8 +34,10 @@ pub use tokenizer::Tokenizer;
 use self::{
     arch::{
         adapter::PeftConfig,
-        config::Config,
+        config::{Config, Shape},
         decoder::Decoder,
+        encoder_decoder::EncoderDecoder,
+        model::{Model, ModelConfig},
         weights::{GgufWeights, HubWeights, Weights},
     },
     schedule::Schedule,
@@ -49,52 +54,79 @@ pub struct AdapterInfo {
     pub sha256: String,
 }
 
+/// What a model's files say of it.
+struct Description {
+    tokenizer: Tokenizer,
+    config: ModelConfig,
+    weights: Box<dyn Weights>,
+}
+
+impl Description {
+    fn from_hub(path: &Path) -> Result<Self, String> {
+        let json = hub_folder::config(path)?;
+        let config = ModelConfig::from_hub(&json)?;
+        let tokenizer = Tokenizer::from_hub(path)?;
+        let weights = Box::new(HubWeights::open(path, &config.shape().architecture)?);
+        Ok(Self { tokenizer, config, weights })
+    }
+
+    fn from_gguf(path: &Path) -> Result<Self, String> {
+        let (content, file) = gguf::open(path)?;
+        let config = ModelConfig::Decoder(Config::from_gguf(&content)?);
+        let tokenizer = Tokenizer::from_gguf(&content)?;
+        Ok(Self { tokenizer, config, weights: Box::new(GgufWeights { content, file }) })
+    }
+}
+
 /// A loaded model.
 pub struct Engine {
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Which tokens English output may use.
     pub vocabulary: Vocabulary,
-    decoder: Decoder,
+    model: Model,
     schedule: Schedule,
 }
 
 impl Engine {
-    /// Loads the GGUF file or hub folder at `path` onto `device`. `model` names it in messages.
+    /// Loads the GGUF file or hub folder at `path` onto `device`; the folder may be named by its file
+    /// of weights. `model` names it in messages.
     ///
     /// # Errors
     /// [`Error::Model`] saying what is wrong with the file.
     pub fn load(model: &str, path: &Path, device: &Device) -> Result<Self> {
+        let in_folder = path.extension().is_some_and(|e| e == "safetensors" || e == "bin");
+        let path = path.parent().filter(|_| in_folder).unwrap_or(path);
         let fail = |reason: String| Error::Model {
             model: model.to_owned(),
             reason: format!("{}: {reason}", path.display()),
             hint: "`brief models verify` checks the file, `brief models pull` fetches it again"
                 .to_owned(),
         };
-        let load = |config, weights: &mut dyn Weights, tokenizer: Tokenizer| {
-            let vocabulary = Vocabulary::english(&tokenizer);
-            let decoder = Decoder::load(config, weights, vocabulary.allowed(), device)
-                .map_err(|e| fail(format!("cannot be loaded: {e}")))?;
-            Ok(Self { tokenizer, vocabulary, decoder, schedule: Schedule::default() })
-        };
-        if path.is_dir() {
-            let json = hub_folder::config(path).map_err(fail)?;
-            let config = Config::from_hub(&json).map_err(fail)?;
-            let tokenizer = Tokenizer::from_hub(path).map_err(fail)?;
-            let mut weights = HubWeights::open(path, &config.architecture).map_err(fail)?;
-            load(config, &mut weights, tokenizer)
+        let shape = if path.is_dir() {
+            Description::from_hub(path).map_err(fail)?
         } else {
-            let (content, file) = gguf::open(path).map_err(fail)?;
-            let config = Config::from_gguf(&content).map_err(fail)?;
-            let tokenizer = Tokenizer::from_gguf(&content).map_err(fail)?;
-            load(config, &mut GgufWeights { content, file }, tokenizer)
-        }
+            Description::from_gguf(path).map_err(fail)?
+        };
+        let Description { tokenizer, mut weights, config } = shape;
+        let vocabulary = Vocabulary::english(&tokenizer);
+        let (weights, written) = (weights.as_mut(), vocabulary.allowed());
+        let model = match config {
+            ModelConfig::Decoder(config) => {
+                Decoder::load(config, weights, written, device).map(Model::Decoder)
+            }
+            ModelConfig::EncoderDecoder(config) => {
+                EncoderDecoder::load(config, weights, written, device).map(Model::EncoderDecoder)
+            }
+        };
+        let model = model.map_err(|e| fail(format!("cannot be loaded: {e}")))?;
+        Ok(Self { tokenizer, vocabulary, model, schedule: Schedule::default() })
     }
 
     /// The model's shape.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.decoder.config
+    pub fn shape(&self) -> &Shape {
+        self.model.shape()
     }
 
     /// Takes an adapter of this model out of `tensors`: see [`Adapter`]. `scale` is PEFT's
@@ -107,7 +139,7 @@ impl Engine {
         tensors: &mut HashMap<String, Tensor>,
         scale: f64,
     ) -> Result<Adapter, String> {
-        self.decoder.adapter(tensors, scale).map_err(|e| e.to_string())
+        self.model.adapter(tensors, scale).map_err(|e| e.to_string())
     }
 
     /// An adapter of this model from PEFT's files: the text of `adapter_config.json` and the bytes of
@@ -130,15 +162,27 @@ impl Engine {
     pub fn adopt(&mut self, adapter: Adapter) {
         // What was computed without it doesn't hold any more.
         self.schedule.forget();
-        self.decoder.adopt(adapter);
+        self.model.adopt(adapter);
     }
 
-    /// Logits of every position of one sequence, `[tokens, vocab]`, for comparing with a
-    /// reference implementation.
+    /// Logits of every position of a prompt's last level, `[tokens, vocab]`, for comparing with a
+    /// reference implementation: behind the levels before, or beside the source that they are.
     ///
     /// # Errors
     /// candle's.
-    pub fn logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
-        self.decoder.all_logits(tokens).map_err(Error::engine("computing logits"))
+    pub fn logits(&self, prompt: &Prompt) -> Result<Vec<Vec<f32>>> {
+        let (last, before) = match prompt.levels.split_last() {
+            Some((last, before)) => (last.as_slice(), before),
+            None => (&[][..], &[][..]),
+        };
+        let before: Vec<u32> = before.iter().flatten().copied().collect();
+        let logits = match &self.model {
+            Model::Decoder(model) => {
+                let tokens: Vec<u32> = before.iter().chain(last).copied().collect();
+                model.all_logits(&tokens).map(|mut logits| logits.split_off(before.len()))
+            }
+            Model::EncoderDecoder(model) => model.all_logits(&before, last),
+        };
+        logits.map_err(Error::engine("computing logits"))
     }
 }

@@ -58,7 +58,7 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 18] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
     (
         "translate.chatml-nothink.jinja",
@@ -68,11 +68,21 @@ const BUILT_IN: [(&str, &str); 11] = [
     ("translate.gemma-base.jinja", include_str!("../../prompts/translate.gemma-base.jinja")),
     ("translate.bengali.jinja", include_str!("../../prompts/translate.bengali.jinja")),
     ("translate.lmt.jinja", include_str!("../../prompts/translate.lmt.jinja")),
+    ("translate.hunyuan.jinja", include_str!("../../prompts/translate.hunyuan.jinja")),
+    ("translate.hunyuan-7b.jinja", include_str!("../../prompts/translate.hunyuan-7b.jinja")),
+    ("translate.marian.jinja", include_str!("../../prompts/translate.marian.jinja")),
+    ("translate.nllb.jinja", include_str!("../../prompts/translate.nllb.jinja")),
+    ("translate.llama3.jinja", include_str!("../../prompts/translate.llama3.jinja")),
+    (
+        "translate.translategemma.jinja",
+        include_str!("../../prompts/translate.translategemma.jinja"),
+    ),
     ("summarize.chatml.jinja", include_str!("../../prompts/summarize.chatml.jinja")),
     (
         "summarize.chatml-nothink.jinja",
         include_str!("../../prompts/summarize.chatml-nothink.jinja"),
     ),
+    ("summarize.llama3.jinja", include_str!("../../prompts/summarize.llama3.jinja")),
     ("summarize.gemma.jinja", include_str!("../../prompts/summarize.gemma.jinja")),
     ("entail.chatml.jinja", include_str!("../../prompts/entail.chatml.jinja")),
     ("examples.jinja", include_str!("../../prompts/examples.jinja")),
@@ -151,6 +161,9 @@ fn parts(rendered: &str, values: &[String], specials: &[&str]) -> Vec<Part> {
         Some(Part::Text(last)) => last.push_str(text),
         _ => parts.push(Part::Text(text.to_owned())),
     };
+    // Only these can begin a control token, and letters a language's (`deu_Latn`).
+    let begins = |c: char| matches!(c, '<' | '[' | '>' | '_');
+    let codes = specials.iter().any(|piece| is_language_code(piece));
     let mut rest = rendered;
     while let Some(c) = rest.chars().next() {
         if c == OPEN {
@@ -160,20 +173,34 @@ fn parts(rendered: &str, values: &[String], specials: &[&str]) -> Vec<Part> {
             rest = after;
             continue;
         }
-        // Only these can begin a control token; anything else is copied up to the next of them.
-        if matches!(c, '<' | '[')
-            && let Some(piece) = specials.iter().find(|p| rest.starts_with(**p))
-        {
+        let special = match c {
+            c if begins(c) => specials.iter().find(|p| rest.starts_with(**p)),
+            c if codes && c.is_ascii_lowercase() => {
+                specials.iter().find(|p| rest.starts_with(**p) && is_language_code(p))
+            }
+            _ => None,
+        };
+        if let Some(piece) = special {
             parts.push(Part::Special((*piece).to_owned()));
             rest = &rest[piece.len()..];
             continue;
         }
-        let next =
-            rest[c.len_utf8()..].find(['<', '[', OPEN]).map_or(rest.len(), |at| at + c.len_utf8());
+        let stops = |c: char| c == OPEN || begins(c) || (codes && c.is_ascii_lowercase());
+        let next = rest[c.len_utf8()..].find(stops).map_or(rest.len(), |at| at + c.len_utf8());
         push_text(&mut parts, &rest[..next]);
         rest = &rest[next..];
     }
     parts
+}
+
+/// Whether it is an NLLB model's name of a language, such as `zho_Hant`.
+fn is_language_code(piece: &str) -> bool {
+    piece.split_once('_').is_some_and(|(language, script)| {
+        language.len() == 3
+            && script.len() == 4
+            && language.bytes().all(|b| b.is_ascii_lowercase())
+            && script.bytes().all(|b| b.is_ascii_alphabetic())
+    })
 }
 
 #[cfg(test)]
@@ -193,6 +220,22 @@ mod tests {
                 Part::Special("<|im_start|>".into()),
                 Part::Text("user\nend<|im_end|>\n<|im_start|>system".into()),
                 Part::Special("<|im_end|>".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn languages_are_control_tokens_in_templates_alone() {
+        let values = Values::default();
+        let text = values.text("deu_Latn");
+        let rendered = format!("deu_Latn{text}</s>");
+        let parts = parts(&rendered, &values.0.lock(), &["deu_Latn", "</s>", "deu"]);
+        assert_eq!(
+            parts,
+            [
+                Part::Special("deu_Latn".into()),
+                Part::Text("deu_Latn".into()),
+                Part::Special("</s>".into()),
             ]
         );
     }

@@ -19,12 +19,13 @@ use tokenizers::{
     },
 };
 
-use super::{gguf, hub_folder};
+use super::{gguf, hub_folder, sentencepiece::SentencePiece};
 
 /// GGUF's `tokenizer.ggml.token_type` values (llama.cpp, `llama_token_type`).
 const NORMAL: u32 = 1;
 const CONTROL: u32 = 3;
 const USER_DEFINED: u32 = 4;
+const UNUSED: u32 = 5;
 const BYTE: u32 = 6;
 
 /// How a vocabulary writes its pieces.
@@ -38,7 +39,7 @@ enum Spelling {
 
 /// Text to token ids and back.
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     spelling: Spelling,
     pieces: Vec<String>,
     kinds: Vec<u32>,
@@ -46,6 +47,14 @@ pub struct Tokenizer {
     bos: Option<u32>,
     eos: Vec<u32>,
     adds_bos: bool,
+}
+
+/// What cuts text into pieces.
+enum Inner {
+    /// With the vocabulary's own ids.
+    Whole(Box<tokenizers::Tokenizer>),
+    /// A source's pieces, the vocabulary's id of each that is text, and that of all others.
+    Source(Box<SentencePiece>, HashMap<String, u32>, u32),
 }
 
 /// A stretch of a rendered prompt.
@@ -100,8 +109,12 @@ impl Tokenizer {
             .collect::<HashMap<_, _>>();
         let bos = gguf::u32(content, "tokenizer.ggml.bos_token_id").ok();
         let eos = ends(gguf::u32(content, "tokenizer.ggml.eos_token_id").into_iter(), &specials);
-        let adds_bos =
-            matches!(content.metadata.get("tokenizer.ggml.add_bos_token"), Some(Value::Bool(true)));
+        let adds_bos = match content.metadata.get("tokenizer.ggml.add_bos_token") {
+            Some(Value::Bool(adds)) => *adds,
+            // As llama.cpp does where a file doesn't say.
+            _ => gguf::string(content, "tokenizer.ggml.pre").is_ok_and(|pre| pre == "llama-bpe"),
+        };
+        let inner = Inner::Whole(Box::new(inner));
         Ok(Self { inner, spelling, pieces, kinds, specials, bos, eos, adds_bos })
     }
 
@@ -110,9 +123,13 @@ impl Tokenizer {
     /// # Errors
     /// A sentence naming the file and what is wrong with it.
     pub fn from_hub(folder: &Path) -> Result<Self, String> {
-        let mut json = hub_folder::json(folder, "tokenizer.json")?
-            .ok_or("tokenizer.json is missing; `--model` takes a GGUF file too")?;
         let config = hub_folder::config(folder)?;
+        let Some(mut json) = hub_folder::json(folder, "tokenizer.json")? else {
+            if folder.join("source.spm").exists() {
+                return Self::from_marian(folder, &config);
+            }
+            return Err("tokenizer.json is missing; `--model` takes a GGUF file too".into());
+        };
         let settings = hub_folder::json(folder, "tokenizer_config.json")?.unwrap_or_default();
         let byte_level = json.get("decoder").is_some_and(|d| d.to_string().contains("ByteLevel"));
         let post_processor = json.get("post_processor").map(ToString::to_string);
@@ -175,7 +192,7 @@ impl Tokenizer {
                 .is_some_and(|p| !bos_piece.is_empty() && p.contains(&format!("\"{bos_piece}\""))),
         };
         Ok(Self {
-            inner,
+            inner: Inner::Whole(Box::new(inner)),
             spelling: if byte_level { Spelling::ByteLevel } else { Spelling::SentencePiece },
             eos: ends(ids("eos_token_id").into_iter(), &specials),
             pieces,
@@ -186,12 +203,67 @@ impl Tokenizer {
         })
     }
 
+    /// Builds the tokenizer of a Marian model as the hub lays it out: `source.spm` cuts, and
+    /// `vocab.json` has the ids of source and target (transformers, `tokenization_marian.py`).
+    fn from_marian(folder: &Path, config: &serde_json::Value) -> Result<Self, String> {
+        let path = folder.join("source.spm");
+        let bytes = std::fs::read(&path).map_err(|e| format!("cannot read source.spm: {e}"))?;
+        let source = SentencePiece::from_bytes(&bytes).map_err(|e| format!("source.spm: {e}"))?;
+        let vocab = hub_folder::json(folder, "vocab.json")?.ok_or("vocab.json is missing")?;
+        let vocab = vocab.as_object().ok_or("its vocab.json is no map of pieces to ids")?;
+        let mut pieces = vec![String::new(); vocab.len()];
+        let mut kinds = vec![CONTROL; vocab.len()];
+        let mut ids: HashMap<String, u32> = HashMap::new();
+        for (piece, id) in vocab {
+            let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
+            let place = id.and_then(|id| pieces.get_mut(id as usize));
+            let (Some(id), Some(place)) = (id, place) else {
+                return Err(format!("its vocab.json has no usable id for `{piece}`"));
+            };
+            piece.clone_into(place);
+            let is_control = matches!(piece.as_str(), "<unk>" | "<pad>" | "</s>" | "<s>")
+                || (piece.starts_with(">>") && piece.ends_with("<<"));
+            if let (Some(kind), false) = (kinds.get_mut(id as usize), is_control) {
+                *kind = NORMAL;
+                ids.insert(piece.clone(), id);
+            }
+        }
+        let specials: HashMap<String, u32> = pieces
+            .iter()
+            .zip(&kinds)
+            .zip(0u32..)
+            .filter(|((_, kind), _)| **kind == CONTROL)
+            .map(|((piece, _), id)| (piece.clone(), id))
+            .collect();
+        let unknown = *specials.get("<unk>").ok_or("its vocab.json has no <unk>")?;
+        let eos = config.get("eos_token_id").and_then(|id| u32::try_from(id.as_u64()?).ok());
+        Ok(Self {
+            inner: Inner::Source(Box::new(source), ids, unknown),
+            spelling: Spelling::SentencePiece,
+            eos: ends(eos.into_iter(), &specials),
+            pieces,
+            kinds,
+            specials,
+            bos: None,
+            adds_bos: false,
+        })
+    }
+
     /// Token ids of plain text. Nothing in `text` can become a control token.
     ///
     /// # Errors
     /// The tokenizer's own message.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        Ok(self.inner.encode_fast(text, false).map_err(|e| e.to_string())?.get_ids().to_vec())
+        match &self.inner {
+            Inner::Whole(inner) => {
+                let encoding = inner.encode_fast(text, false).map_err(|e| e.to_string())?;
+                Ok(encoding.get_ids().to_vec())
+            }
+            Inner::Source(source, ids, unknown) => {
+                let id = |piece: String| ids.get(&piece).copied().unwrap_or(*unknown);
+                Ok(source.pieces(text)?.into_iter().map(id).collect())
+            }
+        }
     }
 
     /// Token ids of a rendered prompt, with the model's start token if it wants one.
@@ -199,7 +271,13 @@ impl Tokenizer {
     /// # Errors
     /// A template's control token that the model doesn't have.
     pub fn encode_parts(&self, parts: &[Part]) -> Result<Vec<u32>, String> {
-        let mut ids: Vec<u32> = self.bos.filter(|_| self.adds_bos).into_iter().collect();
+        let begins = |bos: &u32| match parts.first() {
+            // Some families' templates write it themselves.
+            Some(Part::Special(piece)) => self.special(piece) == Some(*bos),
+            _ => false,
+        };
+        let bos = self.bos.filter(|bos| self.adds_bos && !begins(bos));
+        let mut ids: Vec<u32> = bos.into_iter().collect();
         for part in parts {
             match part {
                 Part::Text(text) => ids.extend(self.encode(text)?),
@@ -274,13 +352,125 @@ impl Tokenizer {
 /// The tokens that end a generation: those that the model's files name, and every one that a model
 /// may end its turn with.
 fn ends(named: impl Iterator<Item = u32>, specials: &HashMap<String, u32>) -> Vec<u32> {
-    const ENDS: [&str; 6] =
-        ["<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<eos>", "</s>", "<|eot_id|>"];
+    const ENDS: [&str; 10] = [
+        "<|im_end|>",
+        "<|endoftext|>",
+        "<end_of_turn>",
+        "<eos>",
+        "</s>",
+        "<|eot_id|>",
+        "<|end_of_text|>",
+        "<|eom_id|>",
+        // Hunyuan's of 1.8B and less, and of 4B and 7B.
+        "<｜hy_place▁holder▁no▁2｜>",
+        "<|eos|>",
+    ];
     let mut ends: Vec<u32> = named.collect();
     ends.extend(ENDS.iter().filter_map(|piece| specials.get(*piece)));
     ends.sort_unstable();
     ends.dedup();
     ends
+}
+
+/// What a GGUF file says of the tokenizer in a hub folder (llama.cpp, `conversion/base.py`).
+///
+/// # Errors
+/// A sentence that says what GGUF has no name for, or what is missing.
+pub fn gguf_metadata(folder: &Path) -> Result<Vec<(String, Value)>, String> {
+    let json = hub_folder::json(folder, "tokenizer.json")?.ok_or("tokenizer.json is missing")?;
+    let config = hub_folder::config(folder)?;
+    let tokenizer = Tokenizer::from_hub(folder)?;
+    let model = json.get("model").ok_or("its tokenizer.json has no model")?;
+    if model.get("type").and_then(|kind| kind.as_str()) != Some("BPE") {
+        return Err("its tokenizer is no BPE, which is not supported yet".into());
+    }
+    let merges = model.get("merges").and_then(|m| m.as_array()).ok_or("it has no merges")?;
+    let merges: Vec<(&str, &str)> = merges
+        .iter()
+        .map(|merge| match (merge.as_str(), merge.as_array().map(Vec::as_slice)) {
+            (Some(text), _) => text.split_once(' '),
+            (_, Some([a, b])) => a.as_str().zip(b.as_str()),
+            _ => None,
+        })
+        .collect::<Option<_>>()
+        .ok_or("a merge of its tokenizer.json is malformed")?;
+    // Models have rows for tokens that nobody uses.
+    let rows = config.get("vocab_size").and_then(|v| v.as_u64()).unwrap_or(0) as usize;
+    let rows = rows.clamp(tokenizer.pieces.len(), tokenizer.pieces.len() + (1 << 16));
+    let unused = (tokenizer.pieces.len()..rows).map(|id| (format!("[PAD{id}]"), UNUSED));
+    let own = tokenizer.pieces.iter().cloned().zip(tokenizer.kinds.iter().copied());
+    let (pieces, kinds): (Vec<String>, Vec<u32>) = own.chain(unused).unzip();
+    let text = |text: &str| Value::String(text.to_owned());
+    let mut metadata = Vec::new();
+    let mut put = |key: &str, value| metadata.push((format!("tokenizer.ggml.{key}"), value));
+    match tokenizer.spelling {
+        Spelling::ByteLevel => {
+            put("model", text("gpt2"));
+            put("pre", text(pre_tokenizer(&json)?));
+            let spelt = |(a, b): &(&str, &str)| Value::String(format!("{a} {b}"));
+            put("merges", Value::Array(merges.iter().map(spelt).collect()));
+        }
+        Spelling::SentencePiece => {
+            put("model", text("llama"));
+            // The earlier a merge, the higher the score of what it makes.
+            let ranks = merges.iter().enumerate().rev();
+            let ranks: HashMap<String, usize> =
+                ranks.map(|(rank, (a, b))| (format!("{a}{b}"), rank)).collect();
+            let score = |piece: &String| -> f32 {
+                ranks.get(piece).map_or(f32::MIN / 2.0, |rank| -(*rank as f32))
+            };
+            put("scores", Value::Array(pieces.iter().map(|p| Value::F32(score(p))).collect()));
+            put("add_space_prefix", Value::Bool(false));
+            if let Some(id) = tokenizer.specials.get("<unk>") {
+                put("unknown_token_id", Value::U32(*id));
+            }
+        }
+    }
+    put("tokens", Value::Array(pieces.into_iter().map(Value::String).collect()));
+    let kinds = kinds.into_iter().map(|kind| Value::I32(kind as i32));
+    put("token_type", Value::Array(kinds.collect()));
+    put("add_bos_token", Value::Bool(tokenizer.adds_bos));
+    if let Some(bos) = tokenizer.bos {
+        put("bos_token_id", Value::U32(bos));
+    }
+    let eos = config.get("eos_token_id").cloned().unwrap_or_default();
+    let eos = eos.as_array().and_then(|list| list.first().cloned()).unwrap_or(eos);
+    if let Some(eos) = eos.as_u64().and_then(|id| u32::try_from(id).ok()) {
+        put("eos_token_id", Value::U32(eos));
+    }
+    let template = hub_folder::chat_template(folder)?;
+    if !template.is_empty() {
+        metadata.push(("tokenizer.chat_template".into(), Value::String(template)));
+    }
+    Ok(metadata)
+}
+
+/// llama.cpp's name of how a `tokenizer.json` cuts text before merging.
+fn pre_tokenizer(json: &serde_json::Value) -> Result<&'static str, String> {
+    fn regexes<'j>(json: &'j serde_json::Value, found: &mut Vec<&'j str>) {
+        match json {
+            serde_json::Value::Array(list) => list.iter().for_each(|json| regexes(json, found)),
+            serde_json::Value::Object(map) => {
+                found.extend(map.get("Regex").and_then(|regex| regex.as_str()));
+                map.values().for_each(|json| regexes(json, found));
+            }
+            _ => {}
+        }
+    }
+    let pre = json.get("pre_tokenizer").cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    regexes(&pre, &mut found);
+    let has = |kind: &str| pre.to_string().contains(&format!("\"type\":\"{kind}\""));
+    match found.as_slice() {
+        [] if has("Digits") => Ok("smollm"),
+        [] => Ok("gpt-2"),
+        [one] if one.contains(r"|\p{N}{1,3}|") => Ok("llama-bpe"),
+        [one] if one.contains(r"|\p{N}|") && !one.contains(r"\p{M}") => Ok("qwen2"),
+        [numbers, chinese, _] if *numbers == r"\p{N}{1,3}" && chinese.starts_with("[一-") => {
+            Ok("hunyuan-dense")
+        }
+        other => Err(format!("GGUF has no name for how its tokenizer cuts text: {other:?}")),
+    }
 }
 
 fn is_blank(piece: &str) -> bool {
@@ -303,6 +493,11 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
     const WORDS: &str =
         r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|";
     const REST: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    const CHINESE: &str = "[一-龥\u{3040}-ゟ゠-ヿ]+";
+    const BESIDES: &str = concat!(
+        r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##,
+        r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    );
     let vocab: tokenizers::models::bpe::Vocab =
         pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
     let merges = strings(content, "tokenizer.ggml.merges")?
@@ -325,6 +520,11 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
         "smollm" => {
             (false, None, vec![Digits::new(true).into(), ByteLevel::new(false, false, true).into()])
         }
+        "hunyuan-dense" => (
+            false,
+            None,
+            [r"\p{N}{1,3}", CHINESE, BESIDES].map(split).into_iter().collect::<Result<_, _>>()?,
+        ),
         "gpt-2" | "default" => (false, None, vec![ByteLevel::new(false, false, true).into()]),
         other => {
             return Err(format!("its pre-tokeniser `{other}` is not supported"));

@@ -8,12 +8,24 @@ use crate::error::{Error, Result};
 /// `models/*.toml`. A test checks that no file of the folder is missing here.
 const COMPILED_IN: &[&str] = &[
     include_str!("../../models/gemma-3-270m-q4_k_m.toml"),
+    include_str!("../../models/gemma-3-4b-it-q4_0.toml"),
+    include_str!("../../models/hy-mt1.5-1.8b-q4_k_m.toml"),
+    include_str!("../../models/hy-mt2-1.8b-q4_k_m.toml"),
+    include_str!("../../models/hy-mt2-1.8b-q6_k.toml"),
+    include_str!("../../models/hy-mt2-1.8b-q8_0.toml"),
+    include_str!("../../models/hy-mt2-7b-q4_k_m.toml"),
+    include_str!("../../models/llama-3.2-1b-instruct-q4_k_m.toml"),
+    include_str!("../../models/llama-3.2-3b-instruct-q4_k_m.toml"),
     include_str!("../../models/lmt-60-0.6b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-1.7b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-4b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-8b-q4_k_m.toml"),
-    include_str!("../../models/multilingual-e5-small.toml"),
     include_str!("../../models/multilingual-e5-small-q4_0.toml"),
+    include_str!("../../models/multilingual-e5-small.toml"),
+    include_str!("../../models/nllb-200-distilled-600m.toml"),
+    include_str!("../../models/opus-mt-bn-en.toml"),
+    include_str!("../../models/opus-mt-de-en.toml"),
+    include_str!("../../models/opus-mt-zh-en.toml"),
     include_str!("../../models/qwen2.5-0.5b-instruct-q4_k_m.toml"),
     include_str!("../../models/qwen2.5-1.5b-instruct-q4_k_m.toml"),
     include_str!("../../models/qwen2.5-3b-instruct-q4_k_m.toml"),
@@ -25,6 +37,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/qwen3-4b-instruct-2507-q4_k_m.toml"),
     include_str!("../../models/qwen3-8b-q4_k_m.toml"),
     include_str!("../../models/smollm2-135m-instruct-q4_1.toml"),
+    include_str!("../../models/translategemma-4b-q4_k_m.toml"),
 ];
 
 /// All known models, ordered by id.

@@ -128,14 +128,16 @@ pub fn choose<'a>(
     })
 }
 
-/// The better model has the better word; of equal words the one with more parameters; of equal
-/// size the one that was tried. (Ids only make the order complete.)
+/// The better model has the better word; of equal words the one with more parameters; of equally many
+/// the one that was tried, then the one with more bits for each. (Ids only make the order complete.)
 fn best<'c, 'a: 'c>(choices: impl Iterator<Item = &'c Choice<'a>>) -> Option<&'c Choice<'a>> {
     choices.max_by(|a, b| {
         let words = a.quality.cmp(&b.quality);
         let sizes = a.manifest.parameters_b.total_cmp(&b.manifest.parameters_b);
         let tried = a.manifest.tried.cmp(&b.manifest.tried);
-        words.then(sizes).then(tried).then_with(|| b.manifest.id.cmp(&a.manifest.id))
+        let bytes = a.manifest.bytes().cmp(&b.manifest.bytes());
+        let ids = || b.manifest.id.cmp(&a.manifest.id);
+        words.then(sizes).then(tried).then(bytes).then_with(ids)
     })
 }
 
@@ -282,7 +284,7 @@ mod tests {
         assert!(!row("qwen2.5-7b-instruct-q4_k_m").fits);
         assert!(row("gemma-3-270m-q4_k_m").installed);
         assert_eq!(row("gemma-3-270m-q4_k_m").used_for, ["de", "zh", "bn"]);
-        assert_eq!(row("lmt-60-1.7b-q4_k_m").best_for, ["de", "zh", "bn"]);
+        assert_eq!(row("hy-mt2-1.8b-q8_0").best_for, ["de", "zh", "bn"]);
         let best: Vec<&str> = rows.iter().flat_map(|r| r.best_for.iter().copied()).collect();
         assert_eq!(best.len(), JOBS.len());
         let coder = row("qwen2.5-coder-1.5b-instruct-q4_k_m");

@@ -65,7 +65,7 @@ pub struct Manifest {
     pub id: String,
     /// One line for `models list`.
     pub description: String,
-    /// The GGUF or hub architecture name: `qwen2`, `qwen3`, `llama`, `gemma3`.
+    /// The GGUF or hub architecture name, e.g. `qwen2` or `marian`.
     pub architecture: String,
     /// What it may be used for.
     pub roles: Vec<Role>,
@@ -154,6 +154,9 @@ pub struct File {
     /// Bytes; absent if not known yet.
     #[serde(default)]
     pub size: Option<u64>,
+    /// Bytes, roughly, where they aren't known.
+    #[serde(default)]
+    pub about: Option<u64>,
     /// Lower-case hex SHA-256 of the whole file; absent if not known yet: then the first fetch
     /// pins it in the local store.
     #[serde(default)]
@@ -277,14 +280,17 @@ impl Manifest {
         self.files.iter().filter(|f| !f.terms)
     }
 
-    /// Bytes of the files that must be there, and whether that is only an estimate: 4-bit
-    /// K-quants, the usual case, come to 0.72 bytes a parameter in small models.
+    /// Bytes of the files that must be there, and whether that is only an estimate: what the manifest
+    /// says of them, or that 4-bit K-quants, the usual case, come to 0.72 bytes a parameter in small
+    /// models.
     #[must_use]
     pub fn bytes(&self) -> (u64, bool) {
         let known: Option<u64> = self.needed_files().map(|f| f.size).sum();
-        match known {
-            Some(bytes) => (bytes, false),
-            None => ((f64::from(self.parameters_b.max(0.0)) * 0.72e9) as u64, true),
+        let about: Option<u64> = self.needed_files().map(|f| f.size.or(f.about)).sum();
+        match (known, about) {
+            (Some(bytes), _) => (bytes, false),
+            (None, Some(bytes)) => (bytes, true),
+            (None, None) => ((f64::from(self.parameters_b.max(0.0)) * 0.72e9) as u64, true),
         }
     }
 

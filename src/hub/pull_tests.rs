@@ -92,6 +92,7 @@ fn model(content: Option<&[u8]>, sources: Vec<Origin>) -> Manifest {
     manifest.files = vec![File {
         name: "test.gguf".into(),
         size: content.map(|c| c.len() as u64),
+        about: None,
         sha256: content.map(sha256::of),
         terms: false,
         sources,
@@ -297,6 +298,7 @@ fn a_licence_is_shown_and_accepted_once() {
     manifest.files.push(File {
         name: "TERMS.html".into(),
         size: None,
+        about: None,
         sha256: None,
         terms: true,
         sources: vec![Origin::Pip { parts: vec![part] }],

@@ -10,7 +10,7 @@ use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
 use crate::engine::{
-    arch::config::{self, Config},
+    arch::{config, model::ModelConfig},
     gguf, hub_folder,
 };
 use crate::error::{Error, Result};
@@ -73,11 +73,19 @@ fn files_of_kind(folder: &Path, kind: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A hub folder's safetensors, or PyTorch's own files where there are none.
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    match files_of_kind(folder, "safetensors")? {
+        none if none.is_empty() => files_of_kind(folder, "bin"),
+        files => Ok(files),
+    }
+}
+
 /// A hub folder as weights. Its checksum is its one file's; of several files, that of their
 /// checksums in the order of their names.
 fn folder_weights(store: &Store, folder: &Path, progress: &mut dyn Progress) -> Result<Weights> {
     let mut parts = Vec::new();
-    for file in files_of_kind(folder, "safetensors")? {
+    for file in weight_files(folder)? {
         parts.push(store.weights_at(&file, progress)?);
     }
     let sha256 = match parts.as_slice() {
@@ -152,7 +160,7 @@ fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
             "name it with --adapter, and the model that it was trained over with --model",
         ));
     }
-    if files_of_kind(folder, "safetensors")?.is_empty() {
+    if weight_files(folder)?.is_empty() {
         return Err(refused(
             folder,
             "it holds no model: neither a GGUF file nor safetensors".into(),
@@ -220,11 +228,11 @@ impl Header {
         let hint = "name a GGUF file, or a folder as the hub lays it out";
         let fail = |reason| refused(folder, reason, hint);
         let config = hub_folder::config(folder).map_err(fail)?;
-        let shape = Config::from_hub(&config).map_err(|reason| {
+        let shape = ModelConfig::from_hub(&config).map_err(|reason| {
             refused(folder, reason, "`brief models list` names models that are")
         })?;
         let mut bytes = 0;
-        for file in files_of_kind(folder, "safetensors")? {
+        for file in weight_files(folder)? {
             bytes += file.metadata().map_err(|e| Error::io(&file, "cannot read", e))?.len();
         }
         let name = config.get("_name_or_path").and_then(|n| n.as_str()).unwrap_or_default();
@@ -232,8 +240,8 @@ impl Header {
             bytes,
             name: name.to_owned(),
             template: hub_folder::chat_template(folder).map_err(fail)?,
-            architecture: shape.architecture.clone(),
-            context_length: shape.context_length,
+            architecture: shape.shape().architecture.clone(),
+            context_length: shape.shape().context_length,
             // Most are kept in 16 bits.
             parameters: bytes as f64 / 2.0,
         })
@@ -249,7 +257,10 @@ impl Header {
             architecture: self.architecture.clone(),
             // Base models and pure translators follow no instructions.
             roles: match self.prompt(path) {
-                "lmt" | "gemma-base" => vec![Role::Translate],
+                "lmt" | "gemma-base" | "hunyuan" | "hunyuan-7b" | "translategemma" | "marian"
+                | "nllb" => {
+                    vec![Role::Translate]
+                }
                 _ => vec![Role::Translate, Role::Summarize],
             },
             languages,
@@ -274,6 +285,7 @@ impl Header {
             files: vec![File {
                 name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 size: Some(self.bytes),
+                about: None,
                 sha256: None,
                 terms: false,
                 sources: Vec::new(),
@@ -284,9 +296,21 @@ impl Header {
     /// The prompt style, from the chat template; a model without one is prompted with examples.
     fn prompt(&self, path: &Path) -> &'static str {
         let file = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let named_lmt = |name: &str| name.to_lowercase().starts_with("lmt-60");
-        if named_lmt(&self.name) || named_lmt(&file) {
+        let named =
+            |start: &str| self.name.to_lowercase().starts_with(start) || file.starts_with(start);
+        if named("lmt-60") {
             "lmt"
+        } else if self.architecture == "marian" {
+            "marian"
+        } else if self.architecture == "m2m_100" {
+            "nllb"
+        } else if self.template.contains("source_lang_code") || named("translategemma") {
+            "translategemma"
+        } else if self.architecture == "hunyuan-dense" {
+            // The smaller ones' control tokens, and those of 4B and 7B.
+            if self.template.contains("<｜hy_User｜>") { "hunyuan" } else { "hunyuan-7b" }
+        } else if self.template.contains("<|start_header_id|>") {
+            "llama3"
         } else if self.template.contains("<|im_start|>") {
             if self.template.contains("enable_thinking") { "chatml-nothink" } else { "chatml" }
         } else if self.template.contains("<start_of_turn>") {
@@ -343,6 +367,11 @@ mod tests {
             ("c.gguf", "gemma3", "<start_of_turn>", "gemma"),
             ("d.gguf", "gemma3", "", "gemma-base"),
             ("LMT-60-1.7B.Q8_0.gguf", "qwen3", "<|im_start|>", "lmt"),
+            ("e.gguf", "hunyuan-dense", "<｜hy_User｜>", "hunyuan"),
+            ("f.gguf", "hunyuan-dense", "<|extra_0|>", "hunyuan-7b"),
+            ("g.gguf", "llama", "<|start_header_id|>", "llama3"),
+            ("h.gguf", "gemma3", "source_lang_code <start_of_turn>", "translategemma"),
+            ("translategemma-4b-it.Q8_0.gguf", "gemma3", "<start_of_turn>", "translategemma"),
         ] {
             let path = dir.path().join(file);
             gguf(&path, architecture, template);

@@ -67,7 +67,7 @@ impl Probe {
         };
         let (weight, bias) = (values("weight")?, values("bias")?);
         match bias.as_slice() {
-            [bias] if weight.len() == engine.config().hidden => {
+            [bias] if weight.len() == engine.shape().hidden => {
                 Ok(Self { weight, bias: *bias, layers: *layers, levels: *levels, adapter })
             }
             _ => Err(format!("the probe `{probe}` is for another model")),

@@ -280,7 +280,7 @@ impl Summarizer<'_> {
 
     /// Cuts the article where the prompt would become too long.
     fn parts(&self, lines: &[&str]) -> Result<Vec<std::ops::Range<usize>>> {
-        let budget = PART_TOKENS.min(self.engine.config().context_length / 2);
+        let budget = PART_TOKENS.min(self.engine.shape().context_length / 2);
         let mut parts = Vec::new();
         let (mut start, mut tokens) = (0, 0);
         for (i, line) in lines.iter().enumerate() {

@@ -58,6 +58,7 @@ pub fn render(
             context! {
                 language => fields.language.english_name(),
                 family => fields.language.family(),
+                tag => fields.language.tag(),
                 context => context,
                 earlier => earlier,
                 text => values.text(fields.text),

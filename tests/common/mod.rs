@@ -1,6 +1,13 @@
 //! What tests share: models that are really there, and inputs that may be absent.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
+pub mod recording;
 pub mod tiny;
 
 use std::path::{Path, PathBuf};

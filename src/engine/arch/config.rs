@@ -6,21 +6,21 @@ use serde_json::Value;
 use super::super::{gguf, kernels::Activation};
 
 /// The architectures that load, by GGUF's `general.architecture`.
-pub const SUPPORTED: [&str; 4] = ["qwen2", "qwen3", "llama", "gemma3"];
+pub const SUPPORTED: [&str; 6] = ["qwen2", "qwen3", "llama", "gemma3", "hunyuan-dense", "smollm3"];
 
 /// Which pairs of a head's floats rotate together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rope {
+pub(in super::super) enum Rope {
     /// `(i, i + half)`.
     Halves,
     /// `(2i, 2i + 1)`.
     Neighbours,
 }
 
-/// What the file says of its shape.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// GGUF's name of the architecture.
+/// What a model's file says of it that others may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// GGUF's name of the architecture; the hub's, where GGUF has none.
     pub architecture: String,
     /// Layers.
     pub layers: usize,
@@ -34,21 +34,71 @@ pub struct Config {
     pub head_size: usize,
     /// Tokens that the model was trained on.
     pub context_length: usize,
+}
+
+/// What a decoder's file says of how it is computed.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its shape.
+    pub shape: Shape,
     pub(super) eps: f32,
     pub(super) rope: Rope,
-    pub(super) rope_theta: f32,
-    /// Theta and window of local layers, and every how manieth layer is global (Gemma 3).
-    pub(super) local: Option<Local>,
+    /// How positions are told; one for each way that layers do it.
+    pub(in super::super) rotary: Vec<Rotary>,
+    /// What each layer's attention does.
+    pub(in super::super) attention: Vec<LayerAttention>,
+    /// Queries and keys are normalised after they were turned, not before.
+    pub(super) norm_after_rope: bool,
     pub(super) activation: Activation,
     pub(super) embedding_scale: Option<f32>,
     pub(super) scale: f32,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Local {
-    theta: f32,
-    window: usize,
-    every: usize,
+/// What differs between the attention of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct LayerAttention {
+    /// Which of [`Config::rotary`] it turns by; none where positions aren't told.
+    pub rotary: Option<usize>,
+    /// Tokens that it sees, with its own.
+    pub window: usize,
+}
+
+impl LayerAttention {
+    /// Sees all tokens.
+    const GLOBAL: Self = Self { rotary: Some(0), window: usize::MAX };
+}
+
+/// Rotary position embeddings (Su et al. 2021, arXiv:2104.09864): pair i of a head's floats turns by
+/// `base ^ (-2i / head_size)` radians from one position to the next, divided by `linear` and by its
+/// factor.
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) struct Rotary {
+    pub base: f32,
+    pub linear: f32,
+    /// `[head_size / 2]`; empty where all are 1.
+    pub factors: Vec<f32>,
+}
+
+impl Rotary {
+    fn of(base: f32) -> Self {
+        Self { base, linear: 1.0, factors: Vec::new() }
+    }
+
+    /// In radians a token, `[head_size / 2]`.
+    pub fn frequencies(&self, head_size: usize) -> Vec<f32> {
+        let factor = |i: usize| self.linear * self.factors.get(i).copied().unwrap_or(1.0);
+        let frequency = |i: usize| self.base.powf(-(2.0 * i as f32) / head_size as f32) / factor(i);
+        (0..head_size / 2).map(frequency).collect()
+    }
+}
+
+/// Gemma 3's layers: all but every `every`th see a window, and turn by frequencies of their own.
+fn gemma_layers(layers: usize, window: usize, every: usize) -> Vec<LayerAttention> {
+    let local = LayerAttention { rotary: Some(1), window };
+    let layer = |i: usize| {
+        if (i + 1).is_multiple_of(every) { LayerAttention::GLOBAL } else { local }
+    };
+    (0..layers).map(layer).collect()
 }
 
 impl Config {
@@ -64,39 +114,48 @@ impl Config {
         let key = |name: &str| format!("{architecture}.{name}");
         let number = |name: &str| gguf::u32(content, &key(name)).map(|v| v as usize);
         let gemma = architecture == "gemma3";
+        let layers = number("block_count")?;
         let heads = number("attention.head_count")?;
         let hidden = number("embedding_length")?;
         let head_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
-        if content.metadata.contains_key(&key("rope.scaling.type"))
-            && gguf::string(content, &key("rope.scaling.type")).is_ok_and(|s| s != "none")
-        {
-            return Err("it scales its rotary positions, which is not supported yet".into());
+        let base = gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0);
+        let mut global = Rotary::of(base);
+        match gguf::string(content, &key("rope.scaling.type")).as_deref() {
+            Ok("linear") => global.linear = gguf::f32(content, &key("rope.scaling.factor"))?,
+            Ok("none") | Err(_) => {}
+            Ok(other) => return Err(unsupported_rope(other)),
         }
-        let local = gemma
-            .then(|| -> std::result::Result<_, String> {
-                Ok(Local {
-                    // Not in the file; llama.cpp sets the same two constants for gemma3.
-                    theta: 10_000.0,
-                    every: 6,
-                    window: number("attention.sliding_window")?,
-                })
-            })
-            .transpose()?;
+        // What files don't say of Gemma 3 and SmolLM3 llama.cpp sets to the same constants.
+        let (rotary, attention) = match architecture.as_str() {
+            "gemma3" => {
+                let window = number("attention.sliding_window")?;
+                (vec![global, Rotary::of(10_000.0)], gemma_layers(layers, window, 6))
+            }
+            "smollm3" => (vec![global], unturned(layers, |i| (i + 1).is_multiple_of(4))),
+            _ => (vec![global], vec![LayerAttention::GLOBAL; layers]),
+        };
         Ok(Self {
-            layers: number("block_count")?,
-            hidden,
-            heads,
-            kv_heads: number("attention.head_count_kv").unwrap_or(heads),
-            head_size,
-            context_length: number("context_length")?,
             eps: gguf::f32(content, &key("attention.layer_norm_rms_epsilon"))?,
-            rope: if architecture == "llama" { Rope::Neighbours } else { Rope::Halves },
-            rope_theta: gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0),
-            local,
+            rope: Self::gguf_rope(&architecture),
+            rotary,
+            attention,
+            norm_after_rope: architecture == "hunyuan-dense",
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
-            scale: 1.0 / (head_size as f32).sqrt(),
-            architecture,
+            // As llama.cpp does: the 27B alone, by its layers, has another scale.
+            scale: match (architecture.as_str(), layers) {
+                ("gemma3", 62) => 1.0 / (hidden as f32 / heads as f32).sqrt(),
+                _ => 1.0 / (head_size as f32).sqrt(),
+            },
+            shape: Shape {
+                layers,
+                hidden,
+                heads,
+                kv_heads: number("attention.head_count_kv").unwrap_or(heads),
+                head_size,
+                context_length: number("context_length")?,
+                architecture,
+            },
         })
     }
 
@@ -115,68 +174,177 @@ impl Config {
             let value = json.get(name).and_then(Value::as_u64);
             value.map(|v| v as usize).ok_or_else(|| format!("config.json: `{name}` is missing"))
         };
-        let real = |from: &Value, name: &str| from.get(name).and_then(Value::as_f64);
         let gemma = architecture == "gemma3";
         let (hidden, heads) = (number("hidden_size")?, number("num_attention_heads")?);
+        let layers = number("num_hidden_layers")?;
         let head_size = number("head_dim").unwrap_or(hidden / heads.max(1));
-        // transformers 5 keeps rotary settings together, per kind of layer for Gemma.
-        let rope = json.get("rope_parameters").unwrap_or(json);
-        let global = rope.get("full_attention").unwrap_or(rope);
-        for scaling in [json.get("rope_scaling"), Some(global)].into_iter().flatten() {
-            let kind = scaling.get("rope_type").or_else(|| scaling.get("type"));
-            if kind.and_then(Value::as_str).is_some_and(|k| k != "default") {
-                return Err("it scales its rotary positions, which is not supported yet".into());
+        // transformers 5 keeps rotary settings together, per kind of layer for Gemma; before, the
+        // scaling stood apart.
+        let own = json.get("rope_parameters").filter(|rope| rope.is_object());
+        let scaling = json.get("rope_scaling").filter(|scaling| scaling.is_object());
+        let global = own.map(|rope| rope.get("full_attention").unwrap_or(rope)).or(scaling);
+        let theta = global.and_then(|rope| real(rope, "rope_theta")).or(real(json, "rope_theta"));
+        let theta = theta.unwrap_or(if gemma { 1_000_000.0 } else { 10_000.0 });
+        let scaled = match global {
+            Some(global) => scaled(theta as f32, head_size, global)?,
+            None => Rotary::of(theta as f32),
+        };
+        let (rotary, attention) = match architecture.as_str() {
+            "gemma3" => {
+                let local = own.and_then(|rope| real(rope.get("sliding_attention")?, "rope_theta"));
+                let local = local.or(real(json, "rope_local_base_freq")).unwrap_or(10_000.0);
+                let local = Rotary::of(local as f32);
+                let every = number("sliding_window_pattern").unwrap_or(6);
+                (vec![scaled, local], gemma_layers(layers, number("sliding_window")?, every))
             }
-        }
+            "smollm3" => {
+                let every = number("no_rope_layer_interval").unwrap_or(4).max(1);
+                let listed = json.get("no_rope_layers").and_then(Value::as_array);
+                // Of each layer the list says whether positions turn it.
+                let unturned_at = |i: usize| match listed.and_then(|list| list.get(i)) {
+                    Some(turned) => turned.as_u64() == Some(0),
+                    None => (i + 1).is_multiple_of(every),
+                };
+                (vec![scaled], unturned(layers, unturned_at))
+            }
+            _ => (vec![scaled], vec![LayerAttention::GLOBAL; layers]),
+        };
         if json.get("use_sliding_window").and_then(Value::as_bool) == Some(true) {
             return Err("it uses a sliding window, which is not supported yet".into());
         }
-        let local = gemma
-            .then(|| -> std::result::Result<_, String> {
-                let theta = rope.get("sliding_attention").and_then(|r| real(r, "rope_theta"));
-                Ok(Local {
-                    theta: theta.or(real(json, "rope_local_base_freq")).unwrap_or(10_000.0) as f32,
-                    every: number("sliding_window_pattern").unwrap_or(6),
-                    window: number("sliding_window")?,
-                })
-            })
-            .transpose()?;
+        let kinds = json.get("layer_types").and_then(Value::as_array);
+        for (layer, (kind, own)) in kinds.into_iter().flatten().zip(&attention).enumerate() {
+            if (kind.as_str() == Some("full_attention")) != (own.window == usize::MAX) {
+                return Err(format!("its layer {layer} has {kind}, which is not supported yet"));
+            }
+        }
+        for cap in ["attn_logit_softcapping", "final_logit_softcapping"] {
+            if real(json, cap).is_some() {
+                return Err(format!("its config.json sets `{cap}`, which is not supported yet"));
+            }
+        }
         let scale = real(json, "query_pre_attn_scalar").filter(|_| gemma);
         Ok(Self {
-            layers: number("num_hidden_layers")?,
-            hidden,
-            heads,
-            kv_heads: number("num_key_value_heads").unwrap_or(heads),
-            head_size,
-            context_length: number("max_position_embeddings")?,
             eps: real(json, "rms_norm_eps").unwrap_or(1e-6) as f32,
             // Unlike GGUF's, the hub's llama weights are not rearranged.
             rope: Rope::Halves,
-            rope_theta: real(global, "rope_theta").or(real(json, "rope_theta")).unwrap_or(10_000.0)
-                as f32,
-            local,
+            rotary,
+            attention,
+            norm_after_rope: architecture == "hunyuan-dense",
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
             scale: 1.0 / scale.map_or(head_size as f32, |s| s as f32).sqrt(),
-            architecture,
+            shape: Shape {
+                layers,
+                hidden,
+                heads,
+                kv_heads: number("num_key_value_heads").unwrap_or(heads),
+                head_size,
+                context_length: number("max_position_embeddings")?,
+                architecture,
+            },
         })
     }
+}
 
-    pub(super) fn window(&self, layer: usize) -> usize {
-        match self.local {
-            Some(local) if !(layer + 1).is_multiple_of(local.every) => local.window,
-            _ => usize::MAX,
+impl Config {
+    /// Divides the frequencies of most layers by `factors`, `[head_size / 2]`.
+    ///
+    /// # Errors
+    /// They are of another number.
+    pub(in super::super) fn slow_down(
+        &mut self,
+        factors: Vec<f32>,
+    ) -> std::result::Result<(), String> {
+        let (ours, theirs) = (self.shape.head_size / 2, factors.len());
+        if ours != theirs {
+            return Err(format!("{theirs} factors of its rotary positions, which are {ours}"));
+        }
+        if let Some(global) = self.rotary.first_mut() {
+            global.factors = factors;
+        }
+        Ok(())
+    }
+
+    /// Which floats turn together in GGUF files of an architecture: llama.cpp's converter rearranges
+    /// the weights of some.
+    pub(in super::super) fn gguf_rope(architecture: &str) -> Rope {
+        if matches!(architecture, "llama" | "smollm3") { Rope::Neighbours } else { Rope::Halves }
+    }
+
+    /// Where another shape is computed in another way, whatever its weights' arrangement.
+    pub(in super::super) fn difference(&self, other: &Self) -> Option<&'static str> {
+        let near = |a: f32, b: f32| (a - b).abs() <= 1e-5 * b.abs();
+        let like =
+            |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(*a, *b));
+        let turns = |a: &Self| -> Vec<f32> {
+            a.rotary.iter().flat_map(|r| r.frequencies(a.shape.head_size)).collect()
+        };
+        let scales = |a: &Self| [a.scale, a.embedding_scale.unwrap_or(1.0), a.eps];
+        if self.shape != other.shape {
+            Some("its shape")
+        } else if !like(&turns(self), &turns(other)) {
+            Some("how positions are told")
+        } else if self.attention != other.attention {
+            Some("which layers see what")
+        } else if !like(&scales(self), &scales(other)) {
+            Some("by what something is multiplied")
+        } else if (self.norm_after_rope, self.activation)
+            != (other.norm_after_rope, other.activation)
+        {
+            Some("what is done in a layer")
+        } else {
+            None
         }
     }
+}
 
-    /// The bases of the layers' rotary frequencies.
-    pub(super) fn thetas(&self) -> impl Iterator<Item = f32> {
-        std::iter::once(self.rope_theta).chain(self.local.map(|local| local.theta))
-    }
+/// Layers that see all tokens, and those among them that aren't told positions.
+fn unturned(layers: usize, which: impl Fn(usize) -> bool) -> Vec<LayerAttention> {
+    let layer = |i| match which(i) {
+        true => LayerAttention { rotary: None, ..LayerAttention::GLOBAL },
+        false => LayerAttention::GLOBAL,
+    };
+    (0..layers).map(layer).collect()
+}
 
-    /// Which of [`Config::thetas`] a layer has.
-    pub(super) fn theta(&self, layer: usize) -> usize {
-        self.local.map_or(0, |local| usize::from(!(layer + 1).is_multiple_of(local.every)))
+fn real(from: &Value, name: &str) -> Option<f64> {
+    from.get(name).and_then(Value::as_f64)
+}
+
+fn unsupported_rope(kind: &str) -> String {
+    format!("it scales its rotary positions by `{kind}`, which is not supported yet")
+}
+
+/// Rotary positions as transformers' `modeling_rope_utils.py` has them, and Hunyuan's own.
+fn scaled(base: f32, head_size: usize, rope: &Value) -> std::result::Result<Rotary, String> {
+    let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str);
+    let need = |name: &str| {
+        let value = real(rope, name).filter(|v| *v > 0.0).map(|v| v as f32);
+        value.ok_or_else(|| format!("config.json: `{name}` of its rotary positions is missing"))
+    };
+    let plain = Rotary::of(base);
+    match kind.unwrap_or("default") {
+        "default" => Ok(plain),
+        "linear" => Ok(Rotary { linear: need("factor")?, ..plain }),
+        // Hunyuan's: a fixed alpha, which only stretches the base.
+        "dynamic" if rope.get("alpha").is_some() => {
+            let size = head_size as f32;
+            Ok(Rotary::of(base * need("alpha")?.powf(size / (size - 2.0))))
+        }
+        "llama3" => {
+            let (factor, low, high) =
+                (need("factor")?, need("low_freq_factor")?, need("high_freq_factor")?);
+            let trained = need("original_max_position_embeddings")?;
+            let slower = |f: f32| {
+                let turns = trained * f / std::f32::consts::TAU;
+                let share = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                1.0 / (share + (1.0 - share) / factor)
+            };
+            let factors = plain.frequencies(head_size).into_iter().map(slower).collect();
+            Ok(Rotary { factors, ..plain })
+        }
+        other => Err(unsupported_rope(other)),
     }
 }
 
@@ -192,6 +360,9 @@ pub fn unsupported(architecture: &str) -> String {
 /// The architecture that a hub folder's `config.json` names, as GGUF would call it.
 fn hub_architecture(json: &Value) -> std::result::Result<String, String> {
     let kind = json.get("model_type").and_then(Value::as_str);
-    kind.map(|k| k.trim_end_matches("_text").to_owned())
-        .ok_or_else(|| "config.json names no `model_type`".to_owned())
+    match kind.map(|k| k.trim_end_matches("_text")) {
+        Some("hunyuan_v1_dense") => Ok("hunyuan-dense".to_owned()),
+        Some(kind) => Ok(kind.to_owned()),
+        None => Err("config.json names no `model_type`".to_owned()),
+    }
 }

@@ -1,26 +1,27 @@
-//! Decoder-only transformers: qwen2, qwen3, llama and gemma3.
+//! Decoder-only transformers: qwen2, qwen3, llama, gemma3, hunyuan-dense and smollm3.
 //!
 //! One forward pass serves any number of sequences: their tokens are the rows of one matrix, so
 //! that linear layers see `[rows, hidden]` without padding, and only attention knows which rows
-//! belong together. Layer definitions follow llama.cpp's `llm_build_{qwen2,qwen3,llama,gemma3}`
-//! (src/models), the reference that `tests/reference` compares with.
+//! belong together. Layer definitions follow llama.cpp's (src/models) and transformers', the references
+//! that `tests/reference` compares with.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::collections::HashMap;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    super::{
-        kernels::{Attention, attend},
-        kv::SequenceKv,
-    },
+    super::kv::SequenceKv,
     adapter::{Adapter, LowRank, Part},
-    config::{Config, Rope},
-    linear::{Input, Linear, Weight},
+    attention::{Attending, Heads, attend_rows},
+    config::{Config, LayerAttention, Rope, Shape},
+    linear::{Input, Linear, Loader, Weight},
     rows::{Rows, Vector},
     weights::{Matrix, Weights},
 };
+
+/// What each of the first rotary frequencies is divided by (llama 3's long contexts).
+const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// How far a pass goes, and with what.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +98,11 @@ pub struct Logits {
 }
 
 impl Logits {
+    pub(super) fn new(rows: Rows) -> Result<Self> {
+        let written = rows.columns()?;
+        Ok(Self { data: rows.into_host()?, written })
+    }
+
     /// A row for each sequence of the batch.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.data.chunks_exact(self.written.max(1))
@@ -111,38 +117,8 @@ pub struct Feed<'a> {
     pub tokens: &'a [u32],
 }
 
-struct Loader<'a> {
-    weights: &'a mut dyn Weights,
-    device: &'a Device,
-    eps: f32,
-    /// What the matrix before lay in.
-    buffer: Vec<u8>,
-}
-
-impl Loader<'_> {
-    fn vector(&mut self, name: &str) -> Result<Vector> {
-        Vector::new(self.weights.vector(name, self.device)?)
-    }
-
-    fn norm(&mut self, name: &str) -> Result<Norm> {
-        Ok(Norm { weight: self.vector(name)?, eps: self.eps })
-    }
-
-    fn optional_norm(&mut self, name: &str) -> Result<Option<Norm>> {
-        if self.weights.has(name) { self.norm(name).map(Some) } else { Ok(None) }
-    }
-
-    fn linear(&mut self, name: &str) -> Result<Linear> {
-        let buffer = std::mem::take(&mut self.buffer);
-        let matrix = self.weights.matrix(&format!("{name}.weight"), buffer)?;
-        let weight = Weight::new(&matrix, None, self.device)?;
-        self.buffer = matrix.into_buffer();
-        let bias = format!("{name}.bias");
-        Ok(Linear {
-            weight,
-            bias: if self.weights.has(&bias) { Some(self.vector(&bias)?) } else { None },
-        })
-    }
+fn norm(loader: &mut Loader<'_>, name: &str, eps: f32) -> Result<Norm> {
+    Ok(Norm { weight: loader.vector(name)?, eps })
 }
 
 impl Decoder {
@@ -152,43 +128,55 @@ impl Decoder {
     /// # Errors
     /// A tensor is missing, of another shape, or can't be read.
     pub fn load(
-        config: Config,
+        mut config: Config,
         weights: &mut dyn Weights,
         written: &[u32],
         device: &Device,
     ) -> Result<Self> {
-        let mut loader = Loader { weights, device, eps: config.eps, buffer: Vec::new() };
-        let layers = (0..config.layers)
+        if weights.has(ROPE_FACTORS) {
+            let factors: Vec<f32> = weights.vector(ROPE_FACTORS, &Device::Cpu)?.to_vec1()?;
+            config.slow_down(factors).map_err(candle_core::Error::msg)?;
+        }
+        let mut loader = Loader::new(weights, device);
+        let eps = config.eps;
+        let optional = |loader: &mut Loader<'_>, name: &str| match loader.has(name) {
+            true => norm(loader, name, eps).map(Some),
+            false => Ok(None),
+        };
+        let layers = (0..config.shape.layers)
             .map(|i| {
                 let name = |part: &str| format!("blk.{i}.{part}");
                 Ok(Layer {
-                    attention_norm: loader.norm(&name("attn_norm.weight"))?,
+                    attention_norm: norm(&mut loader, &name("attn_norm.weight"), eps)?,
                     query: loader.linear(&name("attn_q"))?,
                     key: loader.linear(&name("attn_k"))?,
                     value: loader.linear(&name("attn_v"))?,
-                    query_norm: loader.optional_norm(&name("attn_q_norm.weight"))?,
-                    key_norm: loader.optional_norm(&name("attn_k_norm.weight"))?,
+                    query_norm: optional(&mut loader, &name("attn_q_norm.weight"))?,
+                    key_norm: optional(&mut loader, &name("attn_k_norm.weight"))?,
                     output: loader.linear(&name("attn_output"))?,
-                    post_attention_norm: loader
-                        .optional_norm(&name("post_attention_norm.weight"))?,
-                    ffn_norm: loader.norm(&name("ffn_norm.weight"))?,
+                    post_attention_norm: optional(
+                        &mut loader,
+                        &name("post_attention_norm.weight"),
+                    )?,
+                    ffn_norm: norm(&mut loader, &name("ffn_norm.weight"), eps)?,
                     gate: loader.linear(&name("ffn_gate"))?,
                     up: loader.linear(&name("ffn_up"))?,
                     down: loader.linear(&name("ffn_down"))?,
-                    post_ffn_norm: loader.optional_norm(&name("post_ffw_norm.weight"))?,
+                    post_ffn_norm: optional(&mut loader, &name("post_ffw_norm.weight"))?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let embedding = loader.weights.matrix("token_embd.weight", Vec::new())?;
-        let output = match loader.weights.has("output.weight") {
-            true => Some(loader.weights.matrix("output.weight", Vec::new())?),
+        let output_norm = norm(&mut loader, "output_norm.weight", eps)?;
+        let weights = loader.into_weights();
+        let embedding = weights.matrix("token_embd.weight", Vec::new())?;
+        let output = match weights.has("output.weight") {
+            true => Some(weights.matrix("output.weight", Vec::new())?),
             false => None,
         };
         let projection = output.as_ref().unwrap_or(&embedding);
         let vocabulary = projection.shape()?.0;
         let known = written.partition_point(|token| (*token as usize) < vocabulary);
         let head = Weight::new(projection, Some(written.get(..known).unwrap_or(written)), device)?;
-        let output_norm = loader.norm("output_norm.weight")?;
         let device = device.clone();
         Ok(Self { config, device, embedding, layers, output_norm, output, head, resident: None })
     }
@@ -200,9 +188,7 @@ impl Decoder {
     /// candle's.
     pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Logits> {
         let rows = self.last_rows(batch, self.whole())?;
-        let rows = self.head.forward(&Input::new(self.output_norm.forward(&rows)?))?;
-        let written = rows.columns()?;
-        Ok(Logits { data: rows.into_host()?, written })
+        Logits::new(self.head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
     }
 
     /// Runs `batch` through the layers of `pass`, and returns the residual stream behind them at
@@ -220,7 +206,7 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn cost(&self) -> Result<Cost> {
-        let Config { layers, kv_heads, head_size, .. } = self.config;
+        let Shape { layers, kv_heads, head_size, .. } = self.config.shape;
         let mut cost = Cost { kv_bytes: 8 * layers * kv_heads * head_size, ..Cost::default() };
         let linears = self.layers.iter().flat_map(|layer| {
             let Layer { query, key, value, output, gate, up, down, .. } = layer;
@@ -292,7 +278,7 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
-        let mut kv = SequenceKv::new(None, self.config.layers);
+        let mut kv = SequenceKv::new(None, self.config.shape.layers);
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens }], self.whole())?;
         let output = self.output.as_ref().unwrap_or(&self.embedding);
         let head = Weight::new(output, None, &self.device)?;
@@ -315,8 +301,10 @@ impl Decoder {
         }
         let positions: Vec<usize> =
             batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();
-        let turns = |theta| turns(&positions, self.config.head_size, theta);
-        let places = Places { turns: self.config.thetas().map(turns).collect(), positions };
+        let head_size = self.config.shape.head_size;
+        let ways = self.config.rotary.iter().map(|rotary| rotary.frequencies(head_size));
+        let turns = ways.map(|frequencies| turns(&positions, &frequencies)).collect();
+        let places = Places { turns, positions };
         for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
             let with = |part| pass.adapter.and_then(|a| a.part(index, part));
             let normed = Input::new(layer.attention_norm.forward(&x)?);
@@ -353,22 +341,33 @@ impl Decoder {
         places: &Places,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Rows> {
-        let Config { heads, kv_heads, head_size, .. } = self.config;
-        let per_head = |rows: Rows, norm: &Option<Norm>| -> Result<Vec<f32>> {
-            match norm {
-                Some(norm) => norm.forward(&rows.in_rows_of(head_size)?)?.into_host(),
-                None => rows.into_host(),
-            }
+        let Config {
+            shape: Shape { heads, kv_heads, head_size, .. }, rope, norm_after_rope, ..
+        } = self.config;
+        let Some(&LayerAttention { rotary, window }) = self.config.attention.get(index) else {
+            bail!("the shape has no layer {index}")
         };
-        let mut queries =
-            per_head(layer.query.forward(normed, with(Part::Query))?, &layer.query_norm)?;
-        let mut keys = per_head(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm)?;
-        let values: Vec<f32> = layer.value.forward(normed, with(Part::Value))?.into_host()?;
-
         let Places { positions, turns } = places;
-        let turns = turns.get(self.config.theta(index)).map_or(&[][..], Vec::as_slice);
-        rotate(&mut queries, turns, heads, head_size, self.config.rope);
-        rotate(&mut keys, turns, kv_heads, head_size, self.config.rope);
+        let turns = rotary.and_then(|r| turns.get(r));
+        let placed = |rows: Rows, norm: &Option<Norm>, heads: usize| -> Result<Vec<f32>> {
+            let normed = |rows: Rows| match norm {
+                Some(norm) => norm.forward(&rows.in_rows_of(head_size)?),
+                None => Ok(rows),
+            };
+            let rows = if norm_after_rope { rows } else { normed(rows)? };
+            let mut data = rows.into_host()?;
+            if let Some(turns) = turns {
+                rotate(&mut data, turns, heads, head_size, rope);
+            }
+            if norm_after_rope {
+                data = normed(Rows::from_host(data, head_size, &self.device)?)?.into_host()?;
+            }
+            Ok(data)
+        };
+        let queries = layer.query.forward(normed, with(Part::Query))?;
+        let queries = placed(queries, &layer.query_norm, heads)?;
+        let keys = placed(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm, kv_heads)?;
+        let values: Vec<f32> = layer.value.forward(normed, with(Part::Value))?.into_host()?;
 
         let kv_row = kv_heads * head_size;
         let mut cached = keys.chunks_exact(kv_row).zip(values.chunks_exact(kv_row));
@@ -378,73 +377,18 @@ impl Decoder {
             }
         }
 
-        thread_local! {
-            /// Room that [`attend`] asks for.
-            static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-        }
-        // A unit of work: a few rows of one sequence and one KV head with all its query heads.
-        const ROWS: usize = 8;
-        let group = heads / kv_heads;
-        let mut units = Vec::new();
-        let mut row = 0;
-        for (s, sequence) in batch.iter().enumerate() {
-            let end = row + sequence.tokens.len();
-            while row < end {
-                let rows = row..(row + ROWS).min(end);
-                units.extend((0..kv_heads).map(|head| (s, head, rows.clone())));
-                row = rows.end;
-            }
-        }
-        let window = self.config.window(index);
-        let pieces: Vec<_> = batch.iter().map(|s| s.kv.pieces(index)).collect();
-        let head_at = |row: usize, head: usize| (row * heads + head) * head_size;
-        let results: Vec<Vec<f32>> = units
-            .par_iter()
-            .map(|(s, kv_head, rows)| {
-                let mut q = Vec::with_capacity(rows.len() * group * head_size);
-                let mut at = Vec::with_capacity(rows.len() * group);
-                for row in rows.clone() {
-                    let from = head_at(row, kv_head * group);
-                    q.extend_from_slice(queries.get(from..from + group * head_size).unwrap_or(&[]));
-                    at.extend(std::iter::repeat_n(positions.get(row).copied().unwrap_or(0), group));
-                }
-                let mut out = vec![0f32; q.len()];
-                let a = Attention {
-                    head_size,
-                    kv_heads,
-                    kv_head: *kv_head,
-                    scale: self.config.scale,
-                    window,
-                };
-                let pieces = pieces.get(*s).map_or(&[][..], Vec::as_slice);
-                SCORES.with_borrow_mut(|scores| attend(a, pieces, &q, &at, scores, &mut out));
-                out
-            })
+        let sequences: Vec<Attending<'_>> = batch
+            .iter()
+            .map(|s| Attending { rows: s.tokens.len(), pieces: s.kv.pieces(index) })
             .collect();
-        let mut out = vec![0f32; queries.len()];
-        let mut rest = out.as_mut_slice();
-        let mut tasks = Vec::with_capacity(units.len());
-        // All heads of the same rows stand together.
-        for (units, results) in units.chunks(kv_heads).zip(results.chunks(kv_heads)) {
-            let count = units.first().map_or(0, |(.., rows)| rows.len());
-            let (own, others) = std::mem::take(&mut rest).split_at_mut(count * heads * head_size);
-            tasks.push((own, results));
-            rest = others;
-        }
-        tasks.into_par_iter().for_each(|(out, results)| {
-            let width = group * head_size;
-            for (row, out) in out.chunks_exact_mut(heads * head_size).enumerate() {
-                for (out, result) in out.chunks_exact_mut(width).zip(results) {
-                    out.copy_from_slice(result.get(row * width..(row + 1) * width).unwrap_or(&[]));
-                }
-            }
-        });
+        let of = Heads { heads, kv_heads, head_size, scale: self.config.scale, window };
+        let out = attend_rows(of, &queries, positions, &sequences);
         Rows::from_host(out, heads * head_size, &self.device)
     }
 }
 
 /// Each row for itself.
-fn parted(rows: Rows) -> Result<Vec<Vec<f32>>> {
+pub(super) fn parted(rows: Rows) -> Result<Vec<Vec<f32>>> {
     let columns = rows.columns()?.max(1);
     Ok(rows.into_host()?.par_chunks(columns).map(<[f32]>::to_vec).collect())
 }
@@ -453,14 +397,12 @@ fn parted(rows: Rows) -> Result<Vec<Vec<f32>>> {
 struct Places {
     positions: Vec<usize>,
     /// Sine and cosine by which each pair of a head's floats is turned, `[rows, head_size / 2]`, for
-    /// each of [`Config::thetas`].
+    /// each of [`Config::rotary`].
     turns: Vec<Vec<(f32, f32)>>,
 }
 
 /// The turns of rotary position embeddings (Su et al. 2021) at `positions`.
-fn turns(positions: &[usize], head_size: usize, theta: f32) -> Vec<(f32, f32)> {
-    let frequencies: Vec<f32> =
-        (0..head_size / 2).map(|i| theta.powf(-(2.0 * i as f32) / head_size as f32)).collect();
+fn turns(positions: &[usize], frequencies: &[f32]) -> Vec<(f32, f32)> {
     positions
         .iter()
         .flat_map(|position| frequencies.iter().map(|f| (*position as f32 * f).sin_cos()))

@@ -11,7 +11,7 @@ use super::{
     super::kernels::{Activations, Format, Full, Kernel, Packed},
     adapter::LowRank,
     rows::{Rows, Vector},
-    weights::Matrix,
+    weights::{Matrix, Weights},
 };
 
 /// What linear layers read. Several may read the same.
@@ -26,6 +26,11 @@ pub(super) struct Input {
 impl Input {
     pub fn new(rows: Rows) -> Self {
         Self { rows, tensor: OnceCell::new(), rounded: Default::default() }
+    }
+
+    /// The rows again.
+    pub fn into_rows(self) -> Rows {
+        self.rows
     }
 
     /// On the processor, with the length of a row.
@@ -136,6 +141,43 @@ impl Linear {
     /// `[out, in]`
     pub fn shape(&self) -> Result<(usize, usize)> {
         self.weight.shape()
+    }
+}
+
+/// Takes a model's tensors, one after the other.
+pub(super) struct Loader<'a> {
+    weights: &'a mut dyn Weights,
+    device: &'a Device,
+    /// What the matrix before lay in.
+    buffer: Vec<u8>,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(weights: &'a mut dyn Weights, device: &'a Device) -> Self {
+        Self { weights, device, buffer: Vec::new() }
+    }
+
+    pub fn into_weights(self) -> &'a mut dyn Weights {
+        self.weights
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.weights.has(name)
+    }
+
+    pub fn vector(&mut self, name: &str) -> Result<Vector> {
+        Vector::new(self.weights.vector(name, self.device)?)
+    }
+
+    /// The linear layer of that name: its weight, and its bias if it has one.
+    pub fn linear(&mut self, name: &str) -> Result<Linear> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let matrix = self.weights.matrix(&format!("{name}.weight"), buffer)?;
+        let weight = Weight::new(&matrix, None, self.device)?;
+        self.buffer = matrix.into_buffer();
+        let bias = format!("{name}.bias");
+        let bias = if self.has(&bias) { Some(self.vector(&bias)?) } else { None };
+        Ok(Linear { weight, bias })
     }
 }
 

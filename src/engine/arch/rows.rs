@@ -3,7 +3,9 @@
 use candle_core::{DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::super::kernels::{Activation, activate_gate, add, add_to_each, rms_norm};
+use super::super::kernels::{
+    Activation, activate, activate_gate, add, add_to_each, layer_norm, rms_norm,
+};
 
 /// Rows of activations, `[rows, columns]`.
 #[derive(Debug, Clone)]
@@ -33,6 +35,17 @@ impl Vector {
         } else {
             Ok(Self::Device(tensor))
         }
+    }
+}
+
+impl Vector {
+    /// Of `values` those at `places`.
+    pub fn picked(values: &[f32], places: &[u32], device: &Device) -> Result<Self> {
+        let picked = places.iter().map(|place| values.get(*place as usize).copied());
+        let Some(picked) = picked.collect::<Option<Vec<f32>>>() else {
+            bail!("a place that isn't there was asked for")
+        };
+        Self::new(Tensor::new(picked, device)?)
     }
 }
 
@@ -180,6 +193,39 @@ impl Rows {
         }
     }
 
+    /// Layer norm (Ba et al. 2016, arXiv:1607.06450).
+    pub fn layer_normed(&self, weight: &Vector, bias: &Vector, eps: f32) -> Result<Self> {
+        match (self, weight, bias) {
+            (Self::Host { data, columns }, Vector::Host(weight), Vector::Host(bias)) => {
+                let columns = *columns;
+                if columns != weight.len() || columns != bias.len() {
+                    bail!("a norm of {} does not fit rows of {columns}", weight.len())
+                }
+                let mut out = vec![0f32; data.len()];
+                by_parts(&mut out, columns, |at, out| {
+                    layer_norm(data.get(at..).unwrap_or_default(), weight, bias, eps, out);
+                });
+                Ok(Self::Host { data: out, columns })
+            }
+            (Self::Device(tensor), Vector::Device(weight), Vector::Device(bias)) => {
+                let tensor = tensor.contiguous()?;
+                candle_nn::ops::layer_norm(&tensor, weight, bias, eps).map(Self::Device)
+            }
+            _ => bail!("rows and their norm lie on different devices"),
+        }
+    }
+
+    /// What `activation` makes of each number.
+    pub fn activated(self, activation: Activation) -> Result<Self> {
+        match self {
+            Self::Host { mut data, columns } => {
+                by_parts(&mut data, 1, |_, x| activate(activation, x));
+                Ok(Self::Host { data, columns })
+            }
+            Self::Device(tensor) => activated(&tensor, activation).map(Self::Device),
+        }
+    }
+
     /// This gate, opened, times what it lets through.
     pub fn gating(self, up: &Self, activation: Activation) -> Result<Self> {
         match (self, up) {
@@ -193,13 +239,17 @@ impl Rows {
                 Ok(Self::Host { data, columns })
             }
             (this, up) => {
-                let gate = this.to_tensor()?;
-                let gate = match activation {
-                    Activation::Silu => gate.silu()?,
-                    Activation::GeluTanh => gate.gelu()?,
-                };
+                let gate = activated(&this.to_tensor()?, activation)?;
                 (gate * up.to_tensor()?).map(Self::Device)
             }
         }
+    }
+}
+
+fn activated(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::Silu => x.silu(),
+        Activation::GeluTanh => x.gelu(),
+        Activation::Relu => x.relu(),
     }
 }

@@ -1,4 +1,4 @@
-//! A decoder's weights, from a GGUF file or from a hub folder's safetensors.
+//! A model's weights, from a GGUF file or from a hub folder's safetensors.
 //!
 //! Tensors are asked for by GGUF's names (ggml-org/ggml, `docs/gguf.md`).
 
@@ -12,6 +12,7 @@ use std::{
 
 use candle_core::{
     DType, Device, Result, Tensor, bail,
+    pickle::PthTensors,
     quantized::{GgmlDType, QMatMul, QStorage, QTensor, gguf_file::Content},
     safetensors::BufferedSafetensors,
 };
@@ -177,19 +178,67 @@ pub struct HubWeights {
     /// Which file has which tensor, by the hub's names.
     files: HashMap<String, PathBuf>,
     /// The file read last, since tensors come file by file.
-    open: Option<(PathBuf, BufferedSafetensors)>,
-    gemma: bool,
+    open: Option<(PathBuf, Open)>,
+    naming: Naming,
+}
+
+/// A file of tensors.
+enum Open {
+    Safetensors(BufferedSafetensors),
+    /// PyTorch's own, of which only the tensors are read: nothing in it is run.
+    Pickle(PthTensors),
+}
+
+impl Open {
+    fn read(path: &Path) -> Result<Self> {
+        if path.extension().is_some_and(|e| e == "bin") {
+            return PthTensors::new(path, None).map(Self::Pickle);
+        }
+        BufferedSafetensors::new(std::fs::read(path)?).map(Self::Safetensors)
+    }
+
+    fn names(&self) -> Vec<String> {
+        match self {
+            Self::Safetensors(file) => file.tensors().into_iter().map(|(name, _)| name).collect(),
+            Self::Pickle(file) => file.tensor_infos().keys().cloned().collect(),
+        }
+    }
+
+    fn load(&self, name: &str) -> Result<Tensor> {
+        match self {
+            Self::Safetensors(file) => file.load(name, &Device::Cpu),
+            Self::Pickle(file) => match file.get(name)? {
+                Some(tensor) => Ok(tensor),
+                None => bail!("the tensor {name} is missing"),
+            },
+        }
+    }
+}
+
+/// Whose names the hub's tensors have, where families differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    Llama,
+    Gemma,
+    Hunyuan,
+    /// Tensors are asked for by their own names, as encoder-decoders do, for which GGUF has none.
+    Own,
 }
 
 impl HubWeights {
     /// Finds the tensors of `folder`: in `model.safetensors`, or in the files that
-    /// `model.safetensors.index.json` lists.
+    /// `model.safetensors.index.json` lists, or, in older ones, in `pytorch_model.bin`.
     ///
     /// # Errors
     /// A sentence that says what is missing.
     pub fn open(folder: &Path, architecture: &str) -> std::result::Result<Self, String> {
-        let mut weights =
-            Self { files: HashMap::new(), open: None, gemma: architecture == "gemma3" };
+        let naming = match architecture {
+            "gemma3" => Naming::Gemma,
+            "hunyuan-dense" => Naming::Hunyuan,
+            "marian" | "m2m_100" => Naming::Own,
+            _ => Naming::Llama,
+        };
+        let mut weights = Self { files: HashMap::new(), open: None, naming };
         let index = folder.join("model.safetensors.index.json");
         if index.exists() {
             let text = std::fs::read_to_string(&index).map_err(|e| format!("{e}"))?;
@@ -205,14 +254,28 @@ impl HubWeights {
                 weights.files.insert(tensor.clone(), folder.join(name));
             }
         } else {
-            let path = folder.join("model.safetensors");
-            let file = read(&path).map_err(|e| format!("model.safetensors: {e}"))?;
-            for (tensor, _) in file.tensors() {
+            let names = ["model.safetensors", "pytorch_model.bin"];
+            let name = names.into_iter().find(|name| folder.join(name).exists());
+            let name = name.ok_or("neither model.safetensors nor pytorch_model.bin is there")?;
+            let path = folder.join(name);
+            let file = Open::read(&path).map_err(|e| format!("{name}: {e}"))?;
+            for tensor in file.names() {
                 weights.files.insert(tensor, path.clone());
             }
             weights.open = Some((path, file));
         }
         Ok(weights)
+    }
+
+    /// A tensor in f32, as GGUF files have it.
+    ///
+    /// # Errors
+    /// It is missing or can't be read.
+    pub fn full(&mut self, name: &str) -> Result<Tensor> {
+        let tensor = self.load(name)?;
+        // Gemma's norms multiply by 1 + weight; GGUF files hold that sum.
+        let gemma = self.naming == Naming::Gemma && name.ends_with("norm.weight");
+        if gemma { tensor + 1.0 } else { Ok(tensor) }
     }
 
     fn load(&mut self, name: &str) -> Result<Tensor> {
@@ -224,21 +287,27 @@ impl HubWeights {
         };
         if self.open.as_ref().is_none_or(|(at, _)| *at != path) {
             self.open = None;
-            self.open = Some((path.clone(), read(&path)?));
+            self.open = Some((path.clone(), Open::read(&path)?));
         }
         match &self.open {
-            Some((_, file)) => file.load(&hub, &Device::Cpu)?.to_dtype(DType::F32),
+            Some((_, file)) => file.load(&hub)?.to_dtype(DType::F32),
             None => bail!("{} is not open", path.display()),
         }
     }
 
     /// The hub's names for one of GGUF's; multimodal checkpoints put a prefix before them.
     fn names(&self, gguf: &str) -> Vec<String> {
+        if self.naming == Naming::Own {
+            return vec![gguf.to_owned()];
+        }
+        let gemma = self.naming == Naming::Gemma;
         let plain = match gguf.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
             None => match gguf {
                 "token_embd.weight" => "model.embed_tokens.weight".to_owned(),
                 "output_norm.weight" => "model.norm.weight".to_owned(),
-                _ => "lm_head.weight".to_owned(),
+                "output.weight" => "lm_head.weight".to_owned(),
+                // Some tensors are GGUF's alone.
+                _ => return Vec::new(),
             },
             Some((layer, part)) => {
                 let (part, kind) = part.rsplit_once('.').unwrap_or((part, "weight"));
@@ -247,11 +316,13 @@ impl HubWeights {
                     "attn_q" => "self_attn.q_proj",
                     "attn_k" => "self_attn.k_proj",
                     "attn_v" => "self_attn.v_proj",
+                    "attn_q_norm" if self.naming == Naming::Hunyuan => "self_attn.query_layernorm",
+                    "attn_k_norm" if self.naming == Naming::Hunyuan => "self_attn.key_layernorm",
                     "attn_q_norm" => "self_attn.q_norm",
                     "attn_k_norm" => "self_attn.k_norm",
                     "attn_output" => "self_attn.o_proj",
-                    "post_attention_norm" if self.gemma => "post_attention_layernorm",
-                    "ffn_norm" if self.gemma => "pre_feedforward_layernorm",
+                    "post_attention_norm" if gemma => "post_attention_layernorm",
+                    "ffn_norm" if gemma => "pre_feedforward_layernorm",
                     "ffn_norm" => "post_attention_layernorm",
                     "ffn_gate" => "mlp.gate_proj",
                     "ffn_up" => "mlp.up_proj",
@@ -266,10 +337,6 @@ impl HubWeights {
             plain.strip_prefix("model.").map(|rest| format!("language_model.model.{rest}"));
         std::iter::once(plain).chain(nested).collect()
     }
-}
-
-fn read(path: &Path) -> Result<BufferedSafetensors> {
-    BufferedSafetensors::new(std::fs::read(path)?)
 }
 
 impl Weights for HubWeights {
@@ -289,11 +356,7 @@ impl Weights for HubWeights {
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {
-        let tensor = self.load(name)?;
-        // Gemma's norms multiply by 1 + weight; GGUF files hold that sum.
-        let tensor =
-            if self.gemma && name.ends_with("norm.weight") { (tensor + 1.0)? } else { tensor };
-        tensor.to_device(device)
+        self.full(name)?.to_device(device)
     }
 }
 

@@ -56,7 +56,9 @@ macro_rules! multiversion {
 use multiversion;
 
 pub use attention::{Attention, attend};
-pub use elementwise::{Activation, activate_gate, add, add_to_each, log_sum_exp, rms_norm};
+pub use elementwise::{
+    Activation, activate, activate_gate, add, add_to_each, layer_norm, log_sum_exp, rms_norm,
+};
 pub use formats::Format;
 pub use full::Full;
 pub use matmul::{Activations, Kernel, Packed};

@@ -1,0 +1,496 @@
+//! Encoder-decoder transformers for translation: marian (OPUS-MT) and m2m_100 (M2M100, NLLB-200,
+//! SMaLL-100), as transformers defines them (`models/marian`, `models/m2m_100`).
+//!
+//! The encoder reads a source once; what the decoder's layers attend to of it, their keys and values,
+//! is the [`Prefix`](super::super::kv::Prefix) of every sequence that translates it. So beams, batches
+//! and schedules are those of decoder-only models.
+
+use candle_core::{Device, Result, bail};
+use serde_json::Value;
+
+use super::{
+    super::{
+        kernels::Activation,
+        kv::{LayerKv, SequenceKv},
+    },
+    attention::{Attending, Heads, attend_rows},
+    config::Shape,
+    decoder::{Cost, Feed, Logits, parted},
+    linear::{Input, Linear, Loader, Weight},
+    rows::{Rows, Vector},
+    weights::{Matrix, Weights},
+};
+
+/// The `model_type`s that load.
+pub const SUPPORTED: [&str; 2] = ["marian", "m2m_100"];
+
+/// PyTorch's default of `nn.LayerNorm`, which none of these models changes.
+const EPS: f32 = 1e-5;
+
+/// What `config.json` says of such a model.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The decoder's.
+    pub shape: Shape,
+    encoder_layers: usize,
+    encoder_heads: usize,
+    activation: Activation,
+    /// Norms stand before attention and feed-forward layers, and one more behind all; else they
+    /// stand behind each sum.
+    norm_first: bool,
+    positions: Positions,
+    embedding_scale: f32,
+}
+
+/// Sinusoidal positions (Vaswani et al. 2017), sines first, then cosines.
+#[derive(Debug, Clone)]
+struct Positions {
+    /// Of each pair, in radians a token.
+    frequencies: Vec<f32>,
+    /// That of the first token.
+    offset: usize,
+}
+
+impl Positions {
+    /// Those of so many tokens from `first` on: `[tokens, hidden]`.
+    fn of(&self, places: &[usize]) -> Vec<f32> {
+        let turn = |place: &usize| {
+            let angles = self.frequencies.iter().map(move |f| (place + self.offset) as f32 * f);
+            let sines = angles.clone().map(f32::sin);
+            sines.chain(angles.map(f32::cos)).collect::<Vec<f32>>()
+        };
+        places.iter().flat_map(turn).collect()
+    }
+}
+
+impl Config {
+    /// Reads the shape from a hub folder's `config.json`.
+    ///
+    /// # Errors
+    /// A key is missing, or asks for what isn't supported.
+    pub fn from_hub(json: &Value) -> std::result::Result<Self, String> {
+        let text = |name: &str| json.get(name).and_then(Value::as_str);
+        let number = |name: &str| {
+            let value = json.get(name).and_then(Value::as_u64);
+            value.map(|v| v as usize).ok_or_else(|| format!("config.json: `{name}` is missing"))
+        };
+        let flag = |name: &str| json.get(name).and_then(Value::as_bool);
+        let architecture = text("model_type").unwrap_or_default().to_owned();
+        let marian = architecture == "marian";
+        // Some converted checkpoints set what the authors' own models don't have.
+        for (name, expected) in [
+            ("normalize_before", !marian),
+            ("normalize_embedding", false),
+            ("static_position_embeddings", true),
+        ] {
+            if marian && flag(name).is_some_and(|found| found != expected) {
+                return Err(format!("its config.json sets `{name}`, which is not supported yet"));
+            }
+        }
+        if flag("share_encoder_decoder_embeddings") == Some(false) {
+            return Err("it has two vocabularies, which is not supported yet".into());
+        }
+        let hidden = number("d_model")?;
+        let half = hidden / 2;
+        let steps = if marian { hidden as f32 / 2.0 } else { half.saturating_sub(1).max(1) as f32 };
+        let frequency = |i: usize| 10_000f32.powf(-(i as f32) / steps);
+        let activation = match text("activation_function").unwrap_or("gelu") {
+            "swish" | "silu" => Activation::Silu,
+            "relu" => Activation::Relu,
+            other => {
+                return Err(format!("its activation function `{other}` is not supported yet"));
+            }
+        };
+        let heads = number("decoder_attention_heads")?;
+        Ok(Self {
+            shape: Shape {
+                architecture,
+                layers: number("decoder_layers")?,
+                hidden,
+                heads,
+                kv_heads: heads,
+                head_size: hidden / heads.max(1),
+                context_length: number("max_position_embeddings")?,
+            },
+            encoder_layers: number("encoder_layers")?,
+            encoder_heads: number("encoder_attention_heads")?,
+            activation,
+            norm_first: !marian,
+            positions: Positions {
+                frequencies: (0..half).map(frequency).collect(),
+                // fairseq's: the padding's id, and one more.
+                offset: if marian { 0 } else { number("pad_token_id")? + 1 },
+            },
+            embedding_scale: match flag("scale_embedding") {
+                Some(false) => 1.0,
+                Some(true) => (hidden as f32).sqrt(),
+                None => return Err("config.json: `scale_embedding` is missing".into()),
+            },
+        })
+    }
+}
+
+struct Norm {
+    weight: Vector,
+    bias: Vector,
+}
+
+impl Norm {
+    fn load(loader: &mut Loader<'_>, name: &str) -> Result<Self> {
+        Ok(Self {
+            weight: loader.vector(&format!("{name}.weight"))?,
+            bias: loader.vector(&format!("{name}.bias"))?,
+        })
+    }
+
+    fn forward(&self, rows: &Rows) -> Result<Rows> {
+        rows.layer_normed(&self.weight, &self.bias, EPS)
+    }
+}
+
+struct Projections {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    norm: Norm,
+}
+
+impl Projections {
+    fn load(loader: &mut Loader<'_>, name: &str) -> Result<Self> {
+        Ok(Self {
+            query: loader.linear(&format!("{name}.q_proj"))?,
+            key: loader.linear(&format!("{name}.k_proj"))?,
+            value: loader.linear(&format!("{name}.v_proj"))?,
+            output: loader.linear(&format!("{name}.out_proj"))?,
+            norm: Norm::load(loader, &format!("{name}_layer_norm"))?,
+        })
+    }
+
+    /// Keys and values of rows, each `[rows, hidden]`.
+    fn remembered(&self, input: &Input) -> Result<(Vec<f32>, Vec<f32>)> {
+        let keys = self.key.forward(input, None)?.into_host()?;
+        Ok((keys, self.value.forward(input, None)?.into_host()?))
+    }
+}
+
+struct FeedForward {
+    up: Linear,
+    down: Linear,
+    norm: Norm,
+}
+
+impl FeedForward {
+    fn load(loader: &mut Loader<'_>, layer: &str) -> Result<Self> {
+        Ok(Self {
+            up: loader.linear(&format!("{layer}.fc1"))?,
+            down: loader.linear(&format!("{layer}.fc2"))?,
+            norm: Norm::load(loader, &format!("{layer}.final_layer_norm"))?,
+        })
+    }
+
+    fn forward(&self, input: &Input, activation: Activation) -> Result<Rows> {
+        let up = self.up.forward(input, None)?.activated(activation)?;
+        self.down.forward(&Input::new(up), None)
+    }
+}
+
+struct EncoderLayer {
+    attention: Projections,
+    feed_forward: FeedForward,
+}
+
+struct DecoderLayer {
+    attention: Projections,
+    source: Projections,
+    feed_forward: FeedForward,
+}
+
+/// A loaded encoder-decoder.
+pub struct EncoderDecoder {
+    /// Its shape.
+    pub config: Config,
+    device: Device,
+    /// `[vocab, hidden]`, looked up on the host.
+    embedding: Matrix,
+    /// The output projection, `[vocab, hidden]`; none where it is the embedding.
+    output: Option<Matrix>,
+    encoder: Vec<EncoderLayer>,
+    decoder: Vec<DecoderLayer>,
+    /// Norms behind the encoder and the decoder, where norms come first.
+    last: Option<(Norm, Norm)>,
+    /// A row for each token that may be written, and what is added to its logit.
+    head: Linear,
+    /// What is added to the logits, `[vocab]`.
+    bias: Option<Vec<f32>>,
+}
+
+impl EncoderDecoder {
+    /// Loads the weights onto `device`. [`EncoderDecoder::forward`] will tell the logits of the
+    /// tokens `written`; those that the model doesn't have may stand at their end.
+    ///
+    /// # Errors
+    /// A tensor is missing, of another shape, or can't be read.
+    pub fn load(
+        config: Config,
+        weights: &mut dyn Weights,
+        written: &[u32],
+        device: &Device,
+    ) -> Result<Self> {
+        let mut loader = Loader::new(weights, device);
+        let encoder = (0..config.encoder_layers)
+            .map(|i| {
+                let layer = format!("model.encoder.layers.{i}");
+                Ok(EncoderLayer {
+                    attention: Projections::load(&mut loader, &format!("{layer}.self_attn"))?,
+                    feed_forward: FeedForward::load(&mut loader, &layer)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let decoder = (0..config.shape.layers)
+            .map(|i| {
+                let layer = format!("model.decoder.layers.{i}");
+                Ok(DecoderLayer {
+                    attention: Projections::load(&mut loader, &format!("{layer}.self_attn"))?,
+                    source: Projections::load(&mut loader, &format!("{layer}.encoder_attn"))?,
+                    feed_forward: FeedForward::load(&mut loader, &layer)?,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let last = match config.norm_first {
+            true => Some((
+                Norm::load(&mut loader, "model.encoder.layer_norm")?,
+                Norm::load(&mut loader, "model.decoder.layer_norm")?,
+            )),
+            false => None,
+        };
+        let weights = loader.into_weights();
+        let embedding = weights.matrix("model.shared.weight", Vec::new())?;
+        let output = match weights.has("lm_head.weight") {
+            true => Some(weights.matrix("lm_head.weight", Vec::new())?),
+            false => None,
+        };
+        let projection = output.as_ref().unwrap_or(&embedding);
+        let vocabulary = projection.shape()?.0;
+        let known = written.partition_point(|token| (*token as usize) < vocabulary);
+        let written = written.get(..known).unwrap_or(written);
+        let bias = match weights.has("final_logits_bias") {
+            true => {
+                let bias = weights.vector("final_logits_bias", &Device::Cpu)?;
+                Some(bias.flatten_all()?.to_vec1::<f32>()?)
+            }
+            false => None,
+        };
+        let head = Linear {
+            weight: Weight::new(projection, Some(written), device)?,
+            bias: bias.as_ref().map(|bias| Vector::picked(bias, written, device)).transpose()?,
+        };
+        let device = device.clone();
+        Ok(Self { config, device, embedding, output, encoder, decoder, last, head, bias })
+    }
+
+    /// What the decoder's layers attend to of a source: their keys and values, which have no place
+    /// in the sequences that are written.
+    ///
+    /// # Errors
+    /// candle's, or an empty source.
+    pub fn encode(&self, tokens: &[u32]) -> Result<SequenceKv> {
+        rayon::scope(|_| self.encode_here(tokens))
+    }
+
+    fn encode_here(&self, tokens: &[u32]) -> Result<SequenceKv> {
+        let Some(last) = tokens.len().checked_sub(1) else {
+            bail!("there is nothing to translate")
+        };
+        let places: Vec<usize> = (0..tokens.len()).collect();
+        let until = vec![last; tokens.len()];
+        let heads = self.heads(self.config.encoder_heads);
+        let mut x = self.embedded(tokens, &places)?;
+        for layer in &self.encoder {
+            let EncoderLayer { attention, feed_forward } = layer;
+            x = self.around(x, &attention.norm, |input| {
+                let queries = attention.query.forward(input, None)?.into_host()?;
+                let (keys, values) = attention.remembered(input)?;
+                let mut kv = LayerKv::default();
+                let width = heads.heads * heads.head_size;
+                for (key, value) in keys.chunks_exact(width).zip(values.chunks_exact(width)) {
+                    kv.push(key, value);
+                }
+                let sequence = Attending { rows: tokens.len(), pieces: vec![&kv] };
+                let out = attend_rows(heads, &queries, &until, &[sequence]);
+                self.project(attention, out)
+            })?;
+            x = self.fed(x, feed_forward)?;
+        }
+        if let Some((norm, _)) = &self.last {
+            x = norm.forward(&x)?;
+        }
+        let input = Input::new(x);
+        let mut kv = SequenceKv::new(None, self.decoder.len());
+        for (index, layer) in self.decoder.iter().enumerate() {
+            let (keys, values) = layer.source.remembered(&input)?;
+            let width = self.config.shape.hidden;
+            for (key, value) in keys.chunks_exact(width).zip(values.chunks_exact(width)) {
+                kv.push(index, key, value);
+            }
+        }
+        kv.advance(tokens.len());
+        Ok(kv)
+    }
+
+    /// Runs `batch` through the decoder and appends to each sequence's cache, whose prefix is its
+    /// source. Returns the logits of each sequence's last row.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Logits> {
+        let rows = rayon::scope(|_| self.hidden(batch))?;
+        let mut last = Vec::with_capacity(batch.len());
+        let mut end = 0u32;
+        for sequence in batch.iter() {
+            end += sequence.tokens.len() as u32;
+            last.push(end.saturating_sub(1));
+        }
+        Logits::new(self.head.forward(&Input::new(rows.select(&last)?), None)?)
+    }
+
+    /// Logits `[tokens, vocab]` of every row of `target` behind `source`, for tests against the
+    /// reference.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn all_logits(&self, source: &[u32], target: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let prefix = std::sync::Arc::new(self.encode(source)?.into_prefix(source.to_vec()));
+        let mut kv = SequenceKv::new(Some(prefix), self.decoder.len());
+        let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens: target }])?;
+        let projection = self.output.as_ref().unwrap_or(&self.embedding);
+        let head = Weight::new(projection, None, &self.device)?;
+        let mut logits = parted(head.forward(&Input::new(rows))?)?;
+        for row in &mut logits {
+            for (logit, bias) in row.iter_mut().zip(self.bias.iter().flatten()) {
+                *logit += bias;
+            }
+        }
+        Ok(logits)
+    }
+
+    /// What one written token costs; the encoder apart.
+    ///
+    /// # Errors
+    /// candle's.
+    pub fn cost(&self) -> Result<Cost> {
+        let Shape { layers, hidden, .. } = self.config.shape;
+        let mut cost = Cost { kv_bytes: 8 * layers * hidden, ..Cost::default() };
+        for layer in &self.decoder {
+            let DecoderLayer { attention, source, feed_forward } = layer;
+            let own = [&attention.query, &attention.key, &attention.value, &attention.output];
+            let rest = [&source.query, &source.output, &feed_forward.up, &feed_forward.down];
+            for linear in own.into_iter().chain(rest) {
+                let (rows, columns) = linear.shape()?;
+                cost.layer_bytes += linear.weight.size();
+                cost.layer_products += rows * columns;
+            }
+        }
+        let (rows, columns) = self.head.shape()?;
+        cost.head_bytes = self.head.weight.size();
+        cost.head_products = rows * columns;
+        Ok(cost)
+    }
+
+    fn heads(&self, heads: usize) -> Heads {
+        let head_size = self.config.shape.hidden / heads.max(1);
+        let scale = 1.0 / (head_size as f32).sqrt();
+        Heads { heads, kv_heads: heads, head_size, scale, window: usize::MAX }
+    }
+
+    fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
+        let embedded = self.embedding.dequantised(Some(tokens))?;
+        let x =
+            Rows::new(embedded.to_device(&self.device)?)?.scaled(self.config.embedding_scale)?;
+        let positions = self.config.positions.of(places);
+        x.plus(&Rows::from_host(positions, self.config.shape.hidden, &self.device)?)
+    }
+
+    /// `x` plus what `part` makes of it, normed before or behind.
+    fn around(
+        &self,
+        x: Rows,
+        norm: &Norm,
+        part: impl FnOnce(&Input) -> Result<Rows>,
+    ) -> Result<Rows> {
+        if self.config.norm_first {
+            let made = part(&Input::new(norm.forward(&x)?))?;
+            return x.plus(&made);
+        }
+        let input = Input::new(x);
+        let made = part(&input)?;
+        norm.forward(&input.into_rows().plus(&made)?)
+    }
+
+    fn fed(&self, x: Rows, layer: &FeedForward) -> Result<Rows> {
+        self.around(x, &layer.norm, |input| layer.forward(input, self.config.activation))
+    }
+
+    fn project(&self, projections: &Projections, attended: Vec<f32>) -> Result<Rows> {
+        let rows = Rows::from_host(attended, self.config.shape.hidden, &self.device)?;
+        projections.output.forward(&Input::new(rows), None)
+    }
+
+    /// What the decoder makes of all rows, before the head: `[rows, hidden]`.
+    fn hidden(&self, batch: &mut [Feed<'_>]) -> Result<Rows> {
+        let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
+        let places: Vec<usize> =
+            batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.tail_len() + i)).collect();
+        // A source is seen as a whole.
+        let sources: Vec<usize> = batch
+            .iter()
+            .flat_map(|s| {
+                let tokens = s.kv.len() - s.kv.tail_len();
+                std::iter::repeat_n(tokens.saturating_sub(1), s.tokens.len())
+            })
+            .collect();
+        if batch.iter().any(|s| s.kv.len() == s.kv.tail_len()) {
+            bail!("a sequence has no source")
+        }
+        let heads = self.heads(self.config.shape.heads);
+        let width = self.config.shape.hidden;
+        let mut x = self.embedded(&tokens, &places)?;
+        for (index, layer) in self.decoder.iter().enumerate() {
+            let DecoderLayer { attention, source, feed_forward } = layer;
+            x = self.around(x, &attention.norm, |input| {
+                let queries = attention.query.forward(input, None)?.into_host()?;
+                let (keys, values) = attention.remembered(input)?;
+                let mut cached = keys.chunks_exact(width).zip(values.chunks_exact(width));
+                for sequence in batch.iter_mut() {
+                    for (key, value) in cached.by_ref().take(sequence.tokens.len()) {
+                        sequence.kv.push(index, key, value);
+                    }
+                }
+                let own = attending(batch, |kv| kv.tail_pieces(index));
+                let out = attend_rows(heads, &queries, &places, &own);
+                self.project(attention, out)
+            })?;
+            x = self.around(x, &source.norm, |input| {
+                let queries = source.query.forward(input, None)?.into_host()?;
+                let given = attending(batch, |kv| kv.prefix_pieces(index));
+                let out = attend_rows(heads, &queries, &sources, &given);
+                self.project(source, out)
+            })?;
+            x = self.fed(x, feed_forward)?;
+        }
+        for sequence in batch.iter_mut() {
+            sequence.kv.advance(sequence.tokens.len());
+        }
+        match &self.last {
+            Some((_, norm)) => norm.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+fn attending<'b>(
+    batch: &'b [Feed<'_>],
+    pieces: impl for<'k> Fn(&'k SequenceKv) -> Vec<&'k LayerKv>,
+) -> Vec<Attending<'b>> {
+    batch.iter().map(|s| Attending { rows: s.tokens.len(), pieces: pieces(s.kv) }).collect()
+}

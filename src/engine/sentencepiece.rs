@@ -1,0 +1,262 @@
+//! SentencePiece's model files (google/sentencepiece, `src/sentencepiece_model.proto`): text to
+//! pieces, as the library itself cuts it.
+
+use prost::Message;
+use tokenizers::models::unigram::Unigram;
+
+/// A model file. Fields that change nothing here are left out.
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(message, repeated, tag = "1")]
+    pieces: Vec<PieceProto>,
+    #[prost(message, optional, tag = "2")]
+    trainer: Option<TrainerProto>,
+    #[prost(message, optional, tag = "3")]
+    normalizer: Option<NormalizerProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PieceProto {
+    #[prost(string, optional, tag = "1")]
+    piece: Option<String>,
+    #[prost(float, optional, tag = "2")]
+    score: Option<f32>,
+    /// Of [`NORMAL`] and its like.
+    #[prost(int32, optional, tag = "3")]
+    kind: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TrainerProto {
+    /// 1: unigram; 2: BPE.
+    #[prost(int32, optional, tag = "3")]
+    model_type: Option<i32>,
+    #[prost(bool, optional, tag = "35")]
+    byte_fallback: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NormalizerProto {
+    #[prost(bytes = "vec", optional, tag = "2")]
+    precompiled_charsmap: Option<Vec<u8>>,
+    #[prost(bool, optional, tag = "3")]
+    add_dummy_prefix: Option<bool>,
+    #[prost(bool, optional, tag = "4")]
+    remove_extra_whitespaces: Option<bool>,
+    #[prost(bool, optional, tag = "5")]
+    escape_whitespaces: Option<bool>,
+}
+
+const NORMAL: i32 = 1;
+const UNKNOWN: i32 = 2;
+const USER_DEFINED: i32 = 4;
+const BYTE: i32 = 6;
+
+/// How spaces are written in pieces.
+const SPACE: char = '▁';
+
+/// A model that cuts text into pieces.
+pub struct SentencePiece {
+    model: tokenizers::Tokenizer,
+    normaliser: Normaliser,
+}
+
+impl SentencePiece {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// A sentence that says why it can't be used.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let model = ModelProto::decode(bytes).map_err(|e| format!("it is damaged: {e}"))?;
+        let trainer = model.trainer.unwrap_or_default();
+        if trainer.model_type.unwrap_or(1) != 1 {
+            return Err("it is no unigram model; others are not supported yet".into());
+        }
+        let normalizer = model.normalizer.unwrap_or_default();
+        if normalizer.escape_whitespaces == Some(false) {
+            return Err("it doesn't mark spaces, which is not supported yet".into());
+        }
+        let kinds = || model.pieces.iter().map(|piece| piece.kind.unwrap_or(NORMAL));
+        if kinds().any(|kind| kind == USER_DEFINED) {
+            return Err("it has pieces that its user defined, which is not supported yet".into());
+        }
+        let Some(unknown) = kinds().position(|kind| kind == UNKNOWN) else {
+            return Err("it has no piece for what it doesn't know".into());
+        };
+        // What isn't text can't be found in text: no text has this character.
+        let spelling = |(piece, kind): (&PieceProto, i32)| match (&piece.piece, kind) {
+            (Some(piece), NORMAL | BYTE) => piece.clone(),
+            (piece, _) => format!("\u{FFFF}{}", piece.as_deref().unwrap_or_default()),
+        };
+        let spellings = model.pieces.iter().zip(kinds()).map(spelling);
+        let scores = model.pieces.iter().map(|piece| f64::from(piece.score.unwrap_or(0.0)));
+        let unigram = Unigram::from(
+            spellings.zip(scores).collect(),
+            Some(unknown),
+            trainer.byte_fallback.unwrap_or(false),
+        );
+        let unigram = unigram.map_err(|e| format!("its pieces can't be used: {e}"))?;
+        Ok(Self {
+            model: tokenizers::Tokenizer::new(unigram),
+            normaliser: Normaliser {
+                charsmap: match normalizer.precompiled_charsmap {
+                    Some(map) if !map.is_empty() => Some(Charsmap::from_bytes(&map)?),
+                    _ => None,
+                },
+                dummy_prefix: normalizer.add_dummy_prefix.unwrap_or(true),
+                extra_whitespace: !normalizer.remove_extra_whitespaces.unwrap_or(true),
+            },
+        })
+    }
+
+    /// A text's pieces; what the model doesn't know stands there as it is, as far as it goes.
+    ///
+    /// # Errors
+    /// The tokenizer's own message.
+    pub fn pieces(&self, text: &str) -> Result<Vec<String>, String> {
+        let text = self.normaliser.normalise(text);
+        Ok(self.model.encode(text, false).map_err(|e| e.to_string())?.get_tokens().to_vec())
+    }
+}
+
+/// What is done to a text before it is cut (`src/normalizer.cc`).
+struct Normaliser {
+    charsmap: Option<Charsmap>,
+    dummy_prefix: bool,
+    extra_whitespace: bool,
+}
+
+impl Normaliser {
+    fn normalise(&self, text: &str) -> String {
+        let mapped = match &self.charsmap {
+            Some(charsmap) => charsmap.apply(text),
+            None => text.to_owned(),
+        };
+        let mut out = String::with_capacity(mapped.len() + 16);
+        if self.extra_whitespace {
+            if self.dummy_prefix && !mapped.is_empty() {
+                out.push(SPACE);
+            }
+            out.extend(mapped.chars().map(|c| if c == ' ' { SPACE } else { c }));
+            return out;
+        }
+        for word in mapped.split(' ').filter(|word| !word.is_empty()) {
+            if self.dummy_prefix || !out.is_empty() {
+                out.push(SPACE);
+            }
+            out.push_str(word);
+        }
+        out
+    }
+}
+
+/// Which sequences of bytes become which: a trie as darts-clone writes it
+/// (s-yata/darts-clone, `include/darts.h`), and the texts that its values point into.
+struct Charsmap {
+    units: Vec<u32>,
+    /// Texts, each ended by a zero.
+    texts: Vec<u8>,
+}
+
+impl Charsmap {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let damaged = || "its map of characters is damaged".to_owned();
+        let (size, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let size = u32::from_le_bytes(*size) as usize;
+        let (trie, texts) = rest.split_at_checked(size).ok_or_else(damaged)?;
+        let (units, left) = trie.as_chunks::<4>();
+        if units.is_empty() || !left.is_empty() || std::str::from_utf8(texts).is_err() {
+            return Err(damaged());
+        }
+        let units = units.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
+        Ok(Self { units, texts: texts.to_vec() })
+    }
+
+    /// Replaces the longest known beginning, again and again.
+    fn apply(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let (length, replacement) = self.longest(rest.as_bytes());
+            match rest.get(length..).filter(|_| length > 0) {
+                Some(after) => {
+                    out.push_str(replacement);
+                    rest = after;
+                }
+                None => {
+                    out.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        out
+    }
+
+    /// Bytes of the longest beginning that the map knows, and what it becomes.
+    fn longest(&self, bytes: &[u8]) -> (usize, &str) {
+        let offset = |unit: u32| ((unit >> 10) << ((unit & (1 << 9)) >> 6)) as usize;
+        let unit = |at: usize| self.units.get(at).copied();
+        let mut found = (0, "");
+        let Some(mut at) = unit(0).map(offset) else { return found };
+        for (index, byte) in bytes.iter().enumerate() {
+            at ^= usize::from(*byte);
+            let Some(here) = unit(at).filter(|u| u & ((1 << 31) | 0xFF) == u32::from(*byte)) else {
+                break;
+            };
+            at ^= offset(here);
+            if here >> 8 & 1 == 1
+                && let Some(value) = unit(at)
+            {
+                let texts = self.texts.get((value & !(1 << 31)) as usize..).unwrap_or_default();
+                let text = texts.split(|byte| *byte == 0).next().unwrap_or_default();
+                found = (index + 1, std::str::from_utf8(text).unwrap_or_default());
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn model(pieces: &[(&str, f32, i32)], normalizer: NormalizerProto) -> SentencePiece {
+        let piece = |(piece, score, kind): &(&str, f32, i32)| PieceProto {
+            piece: Some((*piece).to_owned()),
+            score: Some(*score),
+            kind: Some(*kind),
+        };
+        let model = ModelProto {
+            pieces: pieces.iter().map(piece).collect(),
+            trainer: None,
+            normalizer: Some(normalizer),
+        };
+        SentencePiece::from_bytes(&model.encode_to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_likeliest_pieces_are_taken_and_what_is_unknown_is_one() {
+        let pieces = [
+            ("<unk>", 0.0, UNKNOWN),
+            ("</s>", 0.0, 3),
+            ("▁a", -1.0, NORMAL),
+            ("b", -2.0, NORMAL),
+            ("▁ab", -2.5, NORMAL),
+            ("▁", -3.0, NORMAL),
+        ];
+        let model = model(&pieces, NormalizerProto::default());
+        assert_eq!(model.pieces("ab").unwrap(), ["▁ab"]);
+        assert_eq!(model.pieces("  a  bb ").unwrap(), ["▁a", "▁", "b", "b"]);
+        assert_eq!(model.pieces("zzb").unwrap(), ["▁", "zz", "b"]);
+        assert!(model.pieces("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_model_is_refused() {
+        assert!(SentencePiece::from_bytes(b"\xff\xff\xff").is_err());
+        assert!(SentencePiece::from_bytes(b"").is_err());
+        let whole = [8u32.to_le_bytes(), 0u32.to_le_bytes()].concat();
+        assert!(Charsmap::from_bytes(&whole).is_err());
+    }
+}

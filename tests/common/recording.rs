@@ -1,0 +1,56 @@
+//! What `tests/reference/small.py` recorded of a model, beside what the engine does with it.
+
+use brief::engine::{Engine, Output, Prompt, Request, Search};
+use serde_json::Value;
+
+/// transformers' limit in the recordings.
+const TOKENS: usize = 11;
+
+/// A recorded prompt: as bytes, with what ends a source and begins a text, if there is that.
+fn prompt(text: &Value, recorded: &Value) -> Prompt {
+    let ids = |value: &Value| -> Vec<u32> {
+        value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+    };
+    let mut tokens: Vec<u32> = text.as_str().unwrap().bytes().map(u32::from).collect();
+    match recorded.get("begin") {
+        Some(begin) => {
+            tokens.extend(ids(&recorded["end"]));
+            Prompt { levels: vec![tokens, ids(begin)] }
+        }
+        None => Prompt { levels: vec![tokens] },
+    }
+}
+
+/// What the engine writes after each prompt.
+pub fn written(engine: &mut Engine, prompts: Vec<Prompt>, search: Search) -> Vec<Output> {
+    let request =
+        |prompt| Request { prompt, after: None, max_tokens: TOKENS, search, grammar: None };
+    let requests = prompts.into_iter().map(request).collect();
+    engine.generate(requests, &mut |_: usize, _: usize| true).unwrap()
+}
+
+/// Logits within 1e-4 of their spread, tokens the same, for every recorded search.
+pub fn agrees(engine: &mut Engine, recorded: &Value, what: &str) {
+    let prompts: Vec<Prompt> =
+        recorded["prompts"].as_array().unwrap().iter().map(|text| prompt(text, recorded)).collect();
+    for (prompt, theirs) in prompts.iter().zip(recorded["logits"].as_array().unwrap()) {
+        let ours = engine.logits(prompt).unwrap().pop().unwrap();
+        let theirs: Vec<f32> =
+            theirs.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+        let spread = theirs.iter().fold(0f32, |most, value| most.max(value.abs()));
+        assert_eq!(ours.len(), theirs.len());
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert!((a - b).abs() <= 1e-4 * spread, "{what}, {prompt:?}: {a} {b}");
+        }
+    }
+    for search in recorded["written"].as_array().unwrap() {
+        let length_penalty = search["length_penalty"].as_f64().unwrap() as f32;
+        let how = Search { beams: search["beams"].as_u64().unwrap() as usize, length_penalty };
+        let ours = written(engine, prompts.clone(), how);
+        for (ours, theirs) in ours.iter().zip(search["outputs"].as_array().unwrap()) {
+            let tokens: Vec<u64> = ours.tokens.iter().map(|token| u64::from(*token)).collect();
+            let written = serde_json::json!({ "tokens": tokens, "cut_off": ours.cut_off });
+            assert_eq!(written, *theirs, "{what}, {how:?}");
+        }
+    }
+}

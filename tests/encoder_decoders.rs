@@ -1,0 +1,90 @@
+//! Every family of encoder-decoders against transformers, on the small random models that
+//! tests/reference/encoder_decoders/record.py made.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use brief::engine::{Engine, Prompt, Request, Search, Tokenizer};
+use candle_core::Device;
+use common::recording::agrees;
+use serde_json::Value;
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder_decoders")
+}
+
+fn load(name: &str) -> Engine {
+    let folder = tempfile::tempdir().unwrap();
+    // For its tokenizer.
+    common::tiny::write_hub_folder(folder.path(), "qwen2");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(recordings().join(name).join(file), folder.path().join(file)).unwrap();
+    }
+    Engine::load("tiny", folder.path(), &Device::Cpu).unwrap()
+}
+
+fn expected(name: &str) -> Value {
+    let expected = std::fs::read_to_string(recordings().join(name).join("expected.json")).unwrap();
+    serde_json::from_str(&expected).unwrap()
+}
+
+#[test]
+fn marian_writes_what_it_does_in_transformers() {
+    agrees(&mut load("marian"), &expected("marian"), "marian");
+}
+
+#[test]
+fn m2m100_writes_what_it_does_in_transformers() {
+    agrees(&mut load("m2m100"), &expected("m2m100"), "m2m100");
+}
+
+#[test]
+fn texts_are_the_same_alone_and_among_others() {
+    for name in ["marian", "m2m100"] {
+        let (engine, expected) = (load(name), expected(name));
+        let begin: Vec<u32> = serde_json::from_value(expected["begin"].clone()).unwrap();
+        let request = |i: usize| {
+            let mut source: Vec<u32> =
+                format!("Sentence {i} {}", "x".repeat(i)).bytes().map(u32::from).collect();
+            source.push(258);
+            let prompt = Prompt { levels: vec![source, begin.clone()] };
+            let search = Search { beams: 1 + i % 4, length_penalty: 1.0 };
+            Request { prompt, after: None, max_tokens: 11, search, grammar: None }
+        };
+        let generate = |range: std::ops::Range<usize>| {
+            engine.generate(range.map(request).collect(), &mut |_: usize, _: usize| true).unwrap()
+        };
+        let together = generate(0..17);
+        for (i, output) in together.iter().enumerate() {
+            assert_eq!(generate(i..i + 1)[0], *output, "{name}, {i}");
+        }
+    }
+}
+
+/// As SentencePiece cuts texts, and with the ids that transformers gives the pieces.
+#[test]
+fn a_marian_folder_s_tokenizer_gives_the_recorded_ids() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/sentencepiece");
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["source.spm", "vocab.json"] {
+        std::fs::copy(recorded.join(file), folder.path().join(file)).unwrap();
+    }
+    std::fs::write(folder.path().join("config.json"), r#"{"eos_token_id": 0}"#).unwrap();
+    let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
+    let expected = std::fs::read_to_string(recorded.join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let (texts, ids) = (expected["texts"].as_array().unwrap(), expected["ids"].as_array().unwrap());
+    assert!(texts.len() > 40);
+    for (text, ids) in texts.iter().zip(ids) {
+        let ids: Vec<u32> = serde_json::from_value(ids.clone()).unwrap();
+        assert_eq!(tokenizer.encode(text.as_str().unwrap()).unwrap(), ids, "{text}");
+    }
+    // Text can't end a source, and what ends one is no text.
+    assert!(!tokenizer.encode("a </s> b").unwrap().contains(&0));
+    assert!(tokenizer.is_end(0) && tokenizer.token_bytes(0).is_empty());
+    // A space is a piece's, and pieces join to text.
+    let ids = tokenizer.encode("The bridge").unwrap();
+    assert_eq!(tokenizer.decode(&ids).trim(), "The bridge");
+}

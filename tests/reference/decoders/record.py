@@ -1,0 +1,117 @@
+"""Records what transformers computes with a small random model of each family of decoders.
+
+    pip install torch "transformers>=5.23"
+    python tests/reference/decoders/record.py [NAME...]
+
+Writes, for each: config.json and model.safetensors as `save_pretrained` does, and expected.json (see
+../small.py). What differs between families in the authors' own config.json is set as there, only
+smaller; each comment names the model.
+"""
+
+import json
+import pathlib
+import sys
+
+import torch
+import transformers as t
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from small import PROMPTS, SHAPE, randomise, recorded, show  # noqa: E402
+
+FAMILIES = {
+    # Qwen/Qwen2.5-0.5B-Instruct: biases of queries, keys and values, one matrix in and out.
+    "qwen2-tied": t.Qwen2Config(
+        **SHAPE, num_hidden_layers=2, tie_word_embeddings=True, rope_theta=1_000_000.0
+    ),
+    # Qwen/Qwen3-1.7B, NiuTrans/LMT-60-1.7B: heads wider than their share.
+    "qwen3-tied": t.Qwen3Config(
+        **SHAPE, num_hidden_layers=2, head_dim=24, tie_word_embeddings=True, rope_theta=1_000_000.0
+    ),
+    # Qwen/Qwen3-8B
+    "qwen3": t.Qwen3Config(
+        **SHAPE, num_hidden_layers=2, head_dim=16, tie_word_embeddings=False, rope_theta=1_000_000.0
+    ),
+    # HuggingFaceTB/SmolLM2-1.7B-Instruct
+    "smollm2": t.LlamaConfig(
+        **SHAPE, num_hidden_layers=2, tie_word_embeddings=True, rope_theta=130_000.0
+    ),
+    # meta-llama/Llama-3.2-3B-Instruct; trained on 16 positions instead of 8,192.
+    "llama3": t.LlamaConfig(
+        **SHAPE,
+        num_hidden_layers=2,
+        tie_word_embeddings=True,
+        head_dim=32,
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 500_000.0,
+            "factor": 32.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 16,
+        },
+    ),
+    # HuggingFaceTB/SmolLM3-3B: every fourth layer isn't told positions.
+    "smollm3": t.SmolLM3Config(
+        **SHAPE, num_hidden_layers=5, tie_word_embeddings=True, rope_theta=5_000_000.0
+    ),
+    # google/gemma-3-4b-it, google/translategemma-4b-it: global layers' positions are scaled.
+    "gemma3": t.Gemma3TextConfig(
+        **SHAPE,
+        num_hidden_layers=7,
+        head_dim=16,
+        query_pre_attn_scalar=24,
+        sliding_window=5,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "rope_theta": 1_000_000.0, "factor": 8.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+        },
+    ),
+    # tencent/Hy-MT2-1.8B: norms behind the rotation, whose base is stretched.
+    "hunyuan": t.HunYuanDenseV1Config(
+        **SHAPE,
+        num_hidden_layers=2,
+        head_dim=16,
+        tie_word_embeddings=True,
+        rope_parameters={
+            "rope_type": "dynamic",
+            "rope_theta": 10_000.0,
+            "alpha": 1000.0,
+            "factor": 1.0,
+        },
+    ),
+}
+
+# Of those weights with which no line break is among the likeliest first tokens: the program reads over
+# those, and transformers ends there.
+SEEDS = {"hunyuan": 21}
+
+
+@torch.no_grad()
+def main():
+    for seed, (name, config) in enumerate(FAMILIES.items(), 3):
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
+        torch.manual_seed(SEEDS.get(name, seed))
+        folder = HERE / name
+        model = t.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+        randomise(model)
+        for parameter, tensor in model.named_parameters():
+            if parameter.endswith(".bias"):
+                tensor.copy_(torch.randn_like(tensor) * 0.2)
+        # Half the bytes in the repository; the recording is of what was saved.
+        model.to(torch.bfloat16).save_pretrained(folder)
+        model = t.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        expected = {
+            "versions": {m.__name__: m.__version__ for m in (torch, t)},
+            "prompts": PROMPTS,
+            **recorded(model),
+        }
+        for extra in ["README.md", "generation_config.json"]:
+            (folder / extra).unlink(missing_ok=True)
+        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+        show(name, expected)
+
+
+if __name__ == "__main__":
+    main()

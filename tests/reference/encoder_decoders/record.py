@@ -1,0 +1,134 @@
+"""Records what transformers computes with a small random model of each family of encoder-decoders.
+
+    pip install torch "transformers>=5.23"
+    python tests/reference/encoder_decoders/record.py [NAME...]
+
+Writes, for each: config.json and model.safetensors as `save_pretrained` does, and expected.json:
+`begin`, with which every text begins, what it is that ends a source, logits behind that beginning, and
+what greedy and beam search write (see ../small.py). Sources run as one batch, padded on the right.
+"""
+
+import json
+import pathlib
+import sys
+
+import torch
+import transformers as t
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from small import ALLOWED, BREAKS, ENDS, PROMPTS, SEARCHES, TOKENS, VOCABULARY, show  # noqa: E402
+
+SHAPE = {
+    "vocab_size": VOCABULARY,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 3,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 128,
+    "init_std": 0.25,
+    "scale_embedding": True,
+    "eos_token_id": 258,
+    "forced_eos_token_id": None,
+}
+# The token that stands for English, where a text begins with that.
+ENGLISH = 65
+FAMILIES = {
+    # Helsinki-NLP/opus-mt-de-en
+    "marian": t.MarianConfig(
+        **SHAPE,
+        activation_function="swish",
+        pad_token_id=257,
+        decoder_start_token_id=257,
+        share_encoder_decoder_embeddings=True,
+    ),
+    # facebook/nllb-200-distilled-600M, facebook/m2m100_418M
+    "m2m100": t.M2M100Config(
+        **SHAPE,
+        activation_function="relu",
+        pad_token_id=1,
+        decoder_start_token_id=258,
+        bos_token_id=256,
+    ),
+}
+# What texts begin with behind the first token, and the seed of the weights.
+FORCED, SEEDS = {"m2m100": ENGLISH}, {"marian": 9, "m2m100": 7}
+
+
+def recorded(model, config, forced):
+    sources = [[*prompt.encode(), 258] for prompt in PROMPTS]
+    longest = max(map(len, sources))
+    pad = config.pad_token_id
+    ids = torch.tensor([s + [pad] * (longest - len(s)) for s in sources])
+    mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sources])
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    begin = [config.decoder_start_token_id] + ([] if forced is None else [forced])
+    start = torch.tensor([begin] * len(sources))
+    logits = model(**inputs, decoder_input_ids=start).logits[:, -1]
+    written = []
+    for beams, penalty in SEARCHES:
+        out = model.generate(
+            **inputs,
+            max_new_tokens=TOKENS + len(begin) - 1,
+            do_sample=False,
+            num_beams=beams,
+            forced_bos_token_id=forced,
+            length_penalty=penalty if beams > 1 else None,
+            early_stopping=False if beams > 1 else None,
+            eos_token_id=ENDS,
+            suppress_tokens=[t for t in range(VOCABULARY) if t not in ALLOWED],
+            renormalize_logits=True,
+        )
+        rows = []
+        for row in out.tolist():
+            assert row[: len(begin)] == begin and row[len(begin)] not in BREAKS
+            row = row[len(begin) :]
+            end = next((i for i, token in enumerate(row) if token in ENDS), None)
+            rows.append({"tokens": row[:end], "cut_off": end is None})
+        written.append({"beams": beams, "length_penalty": penalty, "outputs": rows})
+    logits = [[round(x, 5) for x in row] for row in logits.tolist()]
+    return {"end": [258], "begin": begin, "logits": logits, "written": written}
+
+
+@torch.no_grad()
+def main():
+    for name, config in FAMILIES.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
+        torch.manual_seed(SEEDS[name])
+        folder = HERE / name
+        model = t.AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32).eval()
+        for parameter, tensor in model.named_parameters():
+            if "norm" in parameter and parameter.endswith("weight"):
+                tensor.add_(torch.randn_like(tensor) * 0.2)
+            elif parameter.endswith("bias"):
+                tensor.copy_(torch.randn_like(tensor) * 0.2)
+            elif "encoder_attn.out_proj" in parameter:
+                tensor.mul_(0.4 if name == "marian" else 1.0)
+            elif "fc" in parameter or "self_attn" in parameter:
+                # So that little of the token that is read is left where the next is chosen.
+                tensor.mul_(2 if name == "marian" else 3)
+        # Small where sums grow from layer to layer, so that a text doesn't say its last token again.
+        model.get_input_embeddings().weight.mul_(2.0 if name == "marian" else 0.5)
+        model.get_input_embeddings().weight[[256, 258]] *= 1.5
+        if name == "marian":
+            model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias) * 0.1)
+        model.to(torch.bfloat16).save_pretrained(folder)
+        # What is saved is rounded, and positions must not be.
+        model = t.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32).eval()
+        expected = {
+            "versions": {m.__name__: m.__version__ for m in (torch, t)},
+            "prompts": PROMPTS,
+            **recorded(model, config, FORCED.get(name)),
+        }
+        for extra in ["README.md", "generation_config.json"]:
+            (folder / extra).unlink(missing_ok=True)
+        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+        show(name, expected)
+
+
+if __name__ == "__main__":
+    main()
