@@ -16,6 +16,7 @@ pub mod prompt;
 mod schedule;
 mod sentencepiece;
 pub mod tokenizer;
+mod unigram;
 pub mod vocabulary;
 
 use std::{collections::HashMap, path::Path};

@@ -2,7 +2,8 @@
 //! pieces, as the library itself cuts it.
 
 use prost::Message;
-use tokenizers::models::unigram::Unigram;
+
+use super::unigram::Unigram;
 
 /// A model file. Fields that change nothing here are left out.
 #[derive(Clone, PartialEq, Message)]
@@ -50,14 +51,13 @@ struct NormalizerProto {
 const NORMAL: i32 = 1;
 const UNKNOWN: i32 = 2;
 const USER_DEFINED: i32 = 4;
-const BYTE: i32 = 6;
 
 /// How spaces are written in pieces.
 const SPACE: char = '▁';
 
 /// A model that cuts text into pieces.
 pub struct SentencePiece {
-    model: tokenizers::Tokenizer,
+    model: Unigram,
     normaliser: Normaliser,
 }
 
@@ -77,27 +77,26 @@ impl SentencePiece {
             return Err("it doesn't mark spaces, which is not supported yet".into());
         }
         let kinds = || model.pieces.iter().map(|piece| piece.kind.unwrap_or(NORMAL));
+        if trainer.byte_fallback == Some(true) {
+            return Err(
+                "it spells in bytes what it doesn't know, which is not supported yet".into()
+            );
+        }
         if kinds().any(|kind| kind == USER_DEFINED) {
             return Err("it has pieces that its user defined, which is not supported yet".into());
         }
         let Some(unknown) = kinds().position(|kind| kind == UNKNOWN) else {
             return Err("it has no piece for what it doesn't know".into());
         };
-        // What isn't text can't be found in text: no text has this character.
-        let spelling = |(piece, kind): (&PieceProto, i32)| match (&piece.piece, kind) {
-            (Some(piece), NORMAL | BYTE) => piece.clone(),
-            (piece, _) => format!("\u{FFFF}{}", piece.as_deref().unwrap_or_default()),
+        // Control pieces can't be found in text.
+        let text = |piece: &PieceProto| match piece.kind.unwrap_or(NORMAL) {
+            NORMAL => piece.piece.clone(),
+            _ => None,
         };
-        let spellings = model.pieces.iter().zip(kinds()).map(spelling);
-        let scores = model.pieces.iter().map(|piece| f64::from(piece.score.unwrap_or(0.0)));
-        let unigram = Unigram::from(
-            spellings.zip(scores).collect(),
-            Some(unknown),
-            trainer.byte_fallback.unwrap_or(false),
-        );
-        let unigram = unigram.map_err(|e| format!("its pieces can't be used: {e}"))?;
+        let score = |piece: &PieceProto| f64::from(piece.score.unwrap_or(0.0));
+        let pieces = model.pieces.iter().map(|piece| (text(piece), score(piece))).collect();
         Ok(Self {
-            model: tokenizers::Tokenizer::new(unigram),
+            model: Unigram::new(pieces, unknown as u32)?,
             normaliser: Normaliser {
                 charsmap: match normalizer.precompiled_charsmap {
                     Some(map) if !map.is_empty() => Some(Charsmap::from_bytes(&map)?),
@@ -110,12 +109,11 @@ impl SentencePiece {
     }
 
     /// A text's pieces; what the model doesn't know stands there as it is, as far as it goes.
-    ///
-    /// # Errors
-    /// The tokenizer's own message.
-    pub fn pieces(&self, text: &str) -> Result<Vec<String>, String> {
+    #[must_use]
+    pub fn pieces(&self, text: &str) -> Vec<String> {
         let text = self.normaliser.normalise(text);
-        Ok(self.model.encode(text, false).map_err(|e| e.to_string())?.get_tokens().to_vec())
+        let piece = |(_, range)| text.get::<std::ops::Range<usize>>(range).map(str::to_owned);
+        self.model.cut(&text).into_iter().filter_map(piece).collect()
     }
 }
 
@@ -246,10 +244,10 @@ mod tests {
             ("▁", -3.0, NORMAL),
         ];
         let model = model(&pieces, NormalizerProto::default());
-        assert_eq!(model.pieces("ab").unwrap(), ["▁ab"]);
-        assert_eq!(model.pieces("  a  bb ").unwrap(), ["▁a", "▁", "b", "b"]);
-        assert_eq!(model.pieces("zzb").unwrap(), ["▁", "zz", "b"]);
-        assert!(model.pieces("").unwrap().is_empty());
+        assert_eq!(model.pieces("ab"), ["▁ab"]);
+        assert_eq!(model.pieces("  a  bb "), ["▁a", "▁", "b", "b"]);
+        assert_eq!(model.pieces("zzb"), ["▁", "zz", "b"]);
+        assert!(model.pieces("").is_empty());
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Tokenizer {
             }
             Inner::Source(source, ids, unknown) => {
                 let id = |piece: String| ids.get(&piece).copied().unwrap_or(*unknown);
-                Ok(source.pieces(text)?.into_iter().map(id).collect())
+                Ok(source.pieces(text).into_iter().map(id).collect())
             }
         }
     }

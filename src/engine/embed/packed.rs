@@ -8,10 +8,12 @@ use candle_core::{
     Device, Result as CandleResult, Tensor,
     quantized::{GgmlDType, QStorage, QTensor},
 };
-use tokenizers::{Model, models::unigram::Unigram};
 
 use super::Tokens;
-use crate::engine::arch::encoder::{EncoderConfig, EncoderWeights};
+use crate::engine::{
+    arch::encoder::{EncoderConfig, EncoderWeights},
+    unigram::Unigram,
+};
 
 /// Bytes of a Q4_0 block: an f16 scale and 32 nibbles.
 const BLOCK_BYTES: usize = 18;
@@ -84,23 +86,23 @@ pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Pieces, Packed), Strin
     let config = EncoderConfig { hidden, layers, heads, feed_forward, kinds, positions, epsilon };
 
     let pieces = c.size()?;
-    let (bos, eos, _pad, unk) = (c.u32()?, c.u32()?, c.u32()?, c.size()?);
+    let (bos, eos, _pad, unk) = (c.u32()?, c.u32()?, c.u32()?, c.u32()?);
     let blob_length = c.long()?;
     let offsets: Vec<usize> = (0..=pieces).map(|_| c.size()).collect::<Result<_, _>>()?;
     let scores: Vec<f64> = (0..pieces)
         .map(|_| Ok::<_, String>(f64::from(f32::from_le_bytes(c.array()?))))
         .collect::<Result<_, _>>()?;
     let blob = c.take(blob_length)?;
-    let vocabulary: Vec<(String, f64)> = offsets
+    let vocabulary: Vec<(Option<String>, f64)> = offsets
         .windows(2)
         .zip(scores)
         .map(|(ends, score)| {
-            let [from, to] = ends else { return (String::new(), score) };
+            let [from, to] = ends else { return (None, score) };
             let piece = blob.get(*from..*to).unwrap_or_default();
-            (String::from_utf8_lossy(piece).into_owned(), score)
+            (Some(String::from_utf8_lossy(piece).into_owned()), score)
         })
         .collect();
-    let unigram = Unigram::from(vocabulary, Some(unk), false).map_err(|e| e.to_string())?;
+    let unigram = Unigram::new(vocabulary, unk)?;
 
     let (entries, _length) = (c.size()?, c.u32()?);
     let mut normal = HashMap::new();
@@ -144,8 +146,7 @@ impl Tokens for Pieces {
             marked.push('\u{2581}');
             marked.push_str(word);
         }
-        let tokens = self.unigram.tokenize(&marked).map_err(|e| e.to_string())?;
-        let ids = tokens.into_iter().map(|token| token.id);
+        let ids = self.unigram.cut(&marked).into_iter().map(|(id, _)| id);
         Ok(std::iter::once(self.bos).chain(ids).chain([self.eos]).collect())
     }
 }
