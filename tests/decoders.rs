@@ -105,6 +105,8 @@ fn a_shape_that_is_not_computed_is_refused() {
             serde_json::json!({ "layer_types": ["full_attention", "sliding_attention"] }),
             "layer 1",
         ),
+        ("qwen3", serde_json::json!({ "num_key_value_heads": 0 }), "0 of keys and values"),
+        ("qwen3", serde_json::json!({ "num_hidden_layers": 4_000_000_000u32 }), "layers"),
         (
             "gemma3",
             serde_json::json!({ "final_logit_softcapping": 30.0 }),

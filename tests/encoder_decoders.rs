@@ -25,6 +25,27 @@ fn load(name: &str) -> Engine {
     Engine::load("tiny", folder.path(), &Device::Cpu).unwrap()
 }
 
+#[test]
+fn a_shape_that_is_not_computed_is_refused() {
+    for (key, value, reason) in [
+        ("decoder_attention_heads", Value::from(5), "5 heads"),
+        ("encoder_attention_heads", 0.into(), "0 heads"),
+        ("activation_function", "gelu".into(), "`gelu`"),
+        ("normalize_before", true.into(), "`normalize_before`"),
+        ("share_encoder_decoder_embeddings", false.into(), "two vocabularies"),
+        ("scale_embedding", Value::Null, "`scale_embedding` is missing"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        common::tiny::write_hub_folder(folder.path(), "qwen2");
+        let config = std::fs::read_to_string(recordings().join("marian/config.json")).unwrap();
+        let mut config: Value = serde_json::from_str(&config).unwrap();
+        config[key] = value;
+        std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        let error = Engine::load("tiny", folder.path(), &Device::Cpu).err().expect(reason);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
 fn expected(name: &str) -> Value {
     let expected = std::fs::read_to_string(recordings().join(name).join("expected.json")).unwrap();
     serde_json::from_str(&expected).unwrap()

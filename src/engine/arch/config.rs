@@ -36,6 +36,30 @@ pub struct Shape {
     pub context_length: usize,
 }
 
+impl Shape {
+    /// The most layers that are believed.
+    const LAYERS: usize = 1 << 12;
+
+    /// Whether anything can be computed with it.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub(super) fn plausible(self) -> std::result::Result<Self, String> {
+        let Self { layers, hidden, heads, kv_heads, head_size, .. } = self;
+        if layers > Self::LAYERS {
+            return Err(format!("it says that it has {layers} layers"));
+        }
+        let parts = [hidden, heads, kv_heads, head_size];
+        if parts.contains(&0) || !heads.is_multiple_of(kv_heads) || !head_size.is_multiple_of(2) {
+            return Err(format!(
+                "it says that it has {heads} heads of {head_size} floats, {kv_heads} of keys and \
+                 values, and rows of {hidden}"
+            ));
+        }
+        Ok(self)
+    }
+}
+
 /// What a decoder's file says of how it is computed.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -118,6 +142,16 @@ impl Config {
         let heads = number("attention.head_count")?;
         let hidden = number("embedding_length")?;
         let head_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
+        let shape = Shape {
+            layers,
+            hidden,
+            heads,
+            kv_heads: number("attention.head_count_kv").unwrap_or(heads),
+            head_size,
+            context_length: number("context_length")?,
+            architecture: architecture.clone(),
+        };
+        let shape = shape.plausible()?;
         let base = gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0);
         let mut global = Rotary::of(base);
         match gguf::string(content, &key("rope.scaling.type")).as_deref() {
@@ -147,15 +181,7 @@ impl Config {
                 ("gemma3", 62) => 1.0 / (hidden as f32 / heads as f32).sqrt(),
                 _ => 1.0 / (head_size as f32).sqrt(),
             },
-            shape: Shape {
-                layers,
-                hidden,
-                heads,
-                kv_heads: number("attention.head_count_kv").unwrap_or(heads),
-                head_size,
-                context_length: number("context_length")?,
-                architecture,
-            },
+            shape,
         })
     }
 
@@ -178,6 +204,17 @@ impl Config {
         let (hidden, heads) = (number("hidden_size")?, number("num_attention_heads")?);
         let layers = number("num_hidden_layers")?;
         let head_size = number("head_dim").unwrap_or(hidden / heads.max(1));
+        let shape = Shape {
+            layers,
+            hidden,
+            heads,
+            kv_heads: number("num_key_value_heads").unwrap_or(heads),
+            head_size,
+            context_length: number("max_position_embeddings")?,
+            architecture,
+        };
+        let shape = shape.plausible()?;
+        let architecture = shape.architecture.as_str();
         // transformers 5 keeps rotary settings together, per kind of layer for Gemma; before, the
         // scaling stood apart.
         let own = json.get("rope_parameters").filter(|rope| rope.is_object());
@@ -189,7 +226,7 @@ impl Config {
             Some(global) => scaled(theta as f32, head_size, global)?,
             None => Rotary::of(theta as f32),
         };
-        let (rotary, attention) = match architecture.as_str() {
+        let (rotary, attention) = match architecture {
             "gemma3" => {
                 let local = own.and_then(|rope| real(rope.get("sliding_attention")?, "rope_theta"));
                 let local = local.or(real(json, "rope_local_base_freq")).unwrap_or(10_000.0);
@@ -234,15 +271,7 @@ impl Config {
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
             scale: 1.0 / scale.map_or(head_size as f32, |s| s as f32).sqrt(),
-            shape: Shape {
-                layers,
-                hidden,
-                heads,
-                kv_heads: number("num_key_value_heads").unwrap_or(heads),
-                head_size,
-                context_length: number("max_position_embeddings")?,
-                architecture,
-            },
+            shape,
         })
     }
 }

@@ -81,6 +81,7 @@ impl Config {
         for (name, expected) in [
             ("normalize_before", !marian),
             ("normalize_embedding", false),
+            ("add_final_layer_norm", false),
             ("static_position_embeddings", true),
         ] {
             if marian && flag(name).is_some_and(|found| found != expected) {
@@ -101,19 +102,28 @@ impl Config {
                 return Err(format!("its activation function `{other}` is not supported yet"));
             }
         };
-        let heads = number("decoder_attention_heads")?;
-        Ok(Self {
-            shape: Shape {
-                architecture,
-                layers: number("decoder_layers")?,
+        let half_of = |which: &str| -> std::result::Result<Shape, String> {
+            let heads = number(&format!("{which}_attention_heads"))?;
+            let shape = Shape {
+                architecture: architecture.clone(),
+                layers: number(&format!("{which}_layers"))?,
                 hidden,
                 heads,
                 kv_heads: heads,
                 head_size: hidden / heads.max(1),
                 context_length: number("max_position_embeddings")?,
-            },
-            encoder_layers: number("encoder_layers")?,
-            encoder_heads: number("encoder_attention_heads")?,
+            };
+            let shape = shape.plausible()?;
+            if shape.head_size * heads != hidden {
+                return Err(format!("its {which}'s {heads} heads don't share rows of {hidden}"));
+            }
+            Ok(shape)
+        };
+        let encoder = half_of("encoder")?;
+        Ok(Self {
+            shape: half_of("decoder")?,
+            encoder_layers: encoder.layers,
+            encoder_heads: encoder.heads,
             activation,
             norm_first: !marian,
             positions: Positions {
