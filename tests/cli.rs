@@ -624,6 +624,59 @@ fn models_are_listed_described_and_found() {
     says(&err, &["no-such"]);
 }
 
+#[test]
+fn a_model_of_one_s_own_is_checked_and_converted() {
+    let desk = Desk::new();
+    // Random weights: a riddle to whom English is one.
+    let (code, out, err) = run(desk.bare(&["models", "check", "tiny.gguf"]));
+    assert_eq!(code, 1, "{err}");
+    for needed in ["qwen2: 2 layers of 32", "0.0e0 between", "plain English is a riddle to it"] {
+        assert!(out.contains(needed), "{needed}:\n{out}");
+    }
+    let (code, out, _) = run(desk.bare(&["models", "check", "--json", "tiny.gguf"]));
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, report["layers"].as_u64()), (1, Some(2)));
+    assert_eq!(report["faults"].as_array().unwrap().len(), 1, "{report}");
+    desk.file("other.json", "{}");
+    let wrong = ["models", "check", "tiny.gguf", "--reference", "other.json"];
+    let (code, _, err) = run(desk.bare(&wrong));
+    assert_eq!(code, 2);
+    says(&err, &["other.json", "is no recorded reference", "prompts"]);
+
+    common::tiny::write_hub_folder(&desk.path("folder"), "llama");
+    let convert = ["models", "convert", "folder", "-o", "out.gguf", "--format", "q8_0"];
+    let (code, _, err) = run(desk.bare(&convert));
+    assert_eq!(code, 0, "{err}");
+    says(&err, &["out.gguf has", "lost most"]);
+    let (_, out, _) = run(desk.bare(&["models", "check", "out.gguf"]));
+    assert!(out.contains("llama: 7 layers of 32"), "{out}");
+    let (code, _, err) = run(desk.bare(&["models", "convert", "nowhere", "-o", "out.gguf"]));
+    assert_eq!(code, 3);
+    says(&err, &["nowhere", "config.json is missing"]);
+}
+
+#[test]
+fn an_encoder_decoder_translates() {
+    let desk = Desk::new();
+    let folder = desk.path("marian");
+    common::tiny::write_hub_folder(&folder, "qwen2");
+    let recorded = Path::new("tests/reference/encoder_decoders/marian");
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join(recorded);
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(recorded.join(file), folder.join(file)).unwrap();
+    }
+    let tokenizer = std::fs::read_to_string(folder.join("tokenizer.json")).unwrap();
+    let tokenizer = tokenizer.replace("<|im_end|>", "</s>").replace("<|im_start|>", "<pad>");
+    std::fs::write(folder.join("tokenizer.json"), tokenizer).unwrap();
+    desk.file("lines.txt", "Die Brücke ist zu.\n\nSie bleibt zu.\n");
+    let translate = ["translate", "--lines", "--from", "de", "--model", "marian", "lines.txt"];
+    let (code, out, err) = run(desk.bare(&translate));
+    assert_eq!(code, 0, "{err}");
+    let lines: Vec<&str> = out.split('\n').collect();
+    assert_eq!((lines.len(), lines[1]), (4, ""), "{out}");
+    assert!(!lines[0].is_empty() && !lines[2].is_empty(), "{out}");
+}
+
 /// A brief of the German article, and the text of its JSON.
 fn written(desk: &Desk) -> String {
     desk.file("news.txt", GERMAN);

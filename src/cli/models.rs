@@ -169,13 +169,13 @@ fn checked(
     const BEGINNING: &str = "The capital of Germany is";
     let shape = engine.shape();
     let mut text = format!(
-        "{}\n  file          {} ({:.2} GB)\n  sha256        {}\n  architecture  {}: {} layers of {}, \
+        "{}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, \
          {} heads of {} ({} of keys and values), {} tokens of context\n  vocabulary    {} tokens, {} of \
          which English needs\n  prompts       {}\n  company       {:.1e} between a sequence alone and \
          among others\n",
         manifest.id,
         weights.path.display(),
-        weights.size as f64 / 1e9,
+        indicatif::HumanBytes(weights.size),
         weights.sha256,
         shape.architecture,
         shape.layers,
@@ -197,9 +197,12 @@ fn checked(
     }
     if let Some(Agreement { prompts, largest, tokens: (same, all) }) = findings.reference {
         text.push_str(&format!(
-            "  reference     {prompts} prompts: logits within {largest:.1e} of the largest, {same} of \
-             {all} tokens the same\n"
+            "  reference     {prompts} prompts: logits within {largest:.1e} of the largest"
         ));
+        if all > 0 {
+            text.push_str(&format!(", {same} of {all} tokens the same"));
+        }
+        text.push('\n');
     }
     for fault in faults {
         text.push_str(&format!("  wrong         {fault}\n"));

@@ -192,10 +192,10 @@ enum Open {
 impl Open {
     fn read(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|e| e == "bin") {
-            let tensors = PthTensors::new(path, None).map_err(|e| {
-                e.context("what PyTorch before 1.6 wrote must be saved anew, e.g. by transformers")
-            });
-            return tensors.map(Self::Pickle);
+            return match PthTensors::new(path, None) {
+                Ok(tensors) => Ok(Self::Pickle(tensors)),
+                Err(e) => bail!("{e}; what PyTorch before 1.6 wrote must be saved anew"),
+            };
         }
         BufferedSafetensors::new(std::fs::read(path)?).map(Self::Safetensors)
     }
