@@ -1,6 +1,6 @@
 //! Cuts text into the likeliest sequence of pieces (Kudo 2018, arXiv:1804.10959), as SentencePiece does
 //! (google/sentencepiece, `src/unigram_model.cc`, `EncodeOptimized`). Pieces are kept as a minimal
-//! automaton: a trie of hash maps, as others have it, takes 0.4 GB for a vocabulary of 250,000.
+//! automaton: a trie of hash maps takes 0.25 GB more for the 250,000 pieces of multilingual-e5.
 
 use std::ops::Range;
 
