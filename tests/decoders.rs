@@ -12,25 +12,19 @@ use brief::engine::{
     convert::{Format, convert},
 };
 use candle_core::Device;
-use common::recording::agrees;
+use common::recording::{self, agrees};
 use serde_json::Value;
-
-/// Those of `tests/reference/small.py`.
-const PROMPTS: [&str; 3] =
-    ["A heading and one sentence.", "x", "Three of the 84 passengers, police said, were not hurt."];
 
 fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/decoders")
 }
 
-/// The recorded model as a folder of the hub; the recording holds no tokenizer.
 fn folder(name: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    common::tiny::write_hub_folder(folder.path(), "qwen2");
-    for file in ["config.json", "model.safetensors"] {
-        std::fs::copy(recordings().join(name).join(file), folder.path().join(file)).unwrap();
-    }
-    folder
+    recording::folder(&recordings().join(name))
+}
+
+fn expected(name: &str) -> Value {
+    recording::expected(&recordings().join(name))
 }
 
 fn load(folder: &Path) -> Engine {
@@ -38,8 +32,7 @@ fn load(folder: &Path) -> Engine {
 }
 
 fn check(name: &str) {
-    let expected = std::fs::read_to_string(recordings().join(name).join("expected.json")).unwrap();
-    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let expected = expected(name);
     agrees(&mut load(folder(name).path()), &expected, name);
 }
 
@@ -131,9 +124,7 @@ fn a_shape_that_is_not_computed_is_refused() {
 fn a_folder_becomes_a_gguf_file_that_is_computed_alike() {
     let out = tempfile::tempdir().unwrap();
     for name in ["hunyuan", "llama3", "qwen2-tied", "qwen3", "smollm2", "smollm3"] {
-        let expected =
-            std::fs::read_to_string(recordings().join(name).join("expected.json")).unwrap();
-        let expected: Value = serde_json::from_str(&expected).unwrap();
+        let expected = expected(name);
         let path = out.path().join(format!("{name}.gguf"));
         let converted = convert(folder(name).path(), &path, Format::F32).unwrap();
         assert_eq!(converted.worst.1, 0.0, "{name}");
@@ -166,10 +157,10 @@ fn quantised_weights_are_near_those_of_the_folder() {
 #[test]
 fn a_check_compares_with_a_reference() {
     let engine = load(folder("qwen3").path());
-    let expected =
-        std::fs::read_to_string(recordings().join("qwen3").join("expected.json")).unwrap();
-    let expected: Value = serde_json::from_str(&expected).unwrap();
-    let prompts = PROMPTS.map(|text| text.bytes().map(u32::from).collect()).to_vec();
+    let expected = expected("qwen3");
+    let prompts = expected["prompts"].as_array().unwrap().iter();
+    let prompts =
+        prompts.map(|text| text.as_str().unwrap().bytes().map(u32::from).collect()).collect();
     let logits: Vec<Vec<f32>> = serde_json::from_value(expected["logits"].clone()).unwrap();
     let mut reference = Reference { prompts, begin: Vec::new(), logits, greedy: Vec::new() };
     let findings = engine.check(Some(&reference)).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use brief::engine::{Engine, Prompt, Request, Search, Tokenizer};
 use candle_core::Device;
-use common::recording::agrees;
+use common::recording::{self, agrees};
 use serde_json::Value;
 
 fn recordings() -> PathBuf {
@@ -16,12 +16,7 @@ fn recordings() -> PathBuf {
 }
 
 fn load(name: &str) -> Engine {
-    let folder = tempfile::tempdir().unwrap();
-    // For its tokenizer.
-    common::tiny::write_hub_folder(folder.path(), "qwen2");
-    for file in ["config.json", "model.safetensors"] {
-        std::fs::copy(recordings().join(name).join(file), folder.path().join(file)).unwrap();
-    }
+    let folder = recording::folder(&recordings().join(name));
     Engine::load("tiny", folder.path(), &Device::Cpu).unwrap()
 }
 
@@ -47,8 +42,7 @@ fn a_shape_that_is_not_computed_is_refused() {
 }
 
 fn expected(name: &str) -> Value {
-    let expected = std::fs::read_to_string(recordings().join(name).join("expected.json")).unwrap();
-    serde_json::from_str(&expected).unwrap()
+    recording::expected(&recordings().join(name))
 }
 
 #[test]

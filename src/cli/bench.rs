@@ -77,10 +77,7 @@ pub fn run(args: Bench) -> Result<Exit> {
 
 /// An earlier run.
 fn read(path: &Path) -> Result<Report> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot read", e))?;
-    serde_json::from_str(&text).map_err(|e| Error::Usage {
-        reason: format!("{} is not what `brief bench --json` wrote: {e}", path.display()),
-    })
+    super::read_json(path, "is not what `brief bench --json` wrote")
 }
 
 /// Translates and summarises each, as `brief summarize` does for a folder.

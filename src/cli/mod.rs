@@ -12,9 +12,10 @@ mod show;
 mod together;
 mod verify;
 
-use std::{process::ExitCode, sync::atomic::Ordering};
+use std::{path::Path, process::ExitCode, sync::atomic::Ordering};
 
 use clap::{CommandFactory, Parser};
+use serde::de::DeserializeOwned;
 
 use self::{
     args::{Cli, Command},
@@ -107,6 +108,13 @@ fn described(error: &Error) -> String {
         Some(hint) => format!("{error} ({hint})"),
         None => error.to_string(),
     }
+}
+
+/// What a file of JSON holds; `otherwise` is what is said of a file that holds something else.
+fn read_json<T: DeserializeOwned>(path: &Path, otherwise: &str) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot read", e))?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::Usage { reason: format!("{} {otherwise}: {e}", path.display()) })
 }
 
 /// The first Ctrl-C ends the work in good order, the second at once.

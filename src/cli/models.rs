@@ -152,10 +152,7 @@ fn verify(
 }
 
 fn read_reference(path: &Path) -> Result<Reference> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, "cannot read", e))?;
-    serde_json::from_str(&text).map_err(|e| Error::Usage {
-        reason: format!("{} is no recorded reference: {e}", path.display()),
-    })
+    super::read_json(path, "is no recorded reference")
 }
 
 /// What a model is, and what was found.

@@ -1,7 +1,5 @@
 //! What a model that nobody has tried is put through before its texts are trusted.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,6 +10,7 @@ use super::{
     },
     kernels::log_sum_exp,
     kv::SequenceKv,
+    tokenizer::Part,
 };
 use crate::error::{Error, Result};
 
@@ -119,6 +118,10 @@ fn worse(a: f32, b: f32) -> f32 {
     if b.is_nan() || b > a { b } else { a }
 }
 
+fn untokenised(reason: String) -> Error {
+    Error::Engine { context: "checking the model", cause: candle_core::Error::Msg(reason) }
+}
+
 impl Engine {
     /// Puts the model through what can be found out without knowing it, and compares it with
     /// `reference`.
@@ -126,12 +129,7 @@ impl Engine {
     /// # Errors
     /// candle's, or a reference that doesn't fit the model.
     pub fn check(&self, reference: Option<&Reference>) -> Result<Findings> {
-        let fail = |reason: String| Error::Engine {
-            context: "checking the model",
-            cause: candle_core::Error::Msg(reason),
-        };
-        let parts = [super::tokenizer::Part::Text(ENGLISH.into())];
-        let tokens = self.tokenizer.encode_parts(&parts).map_err(fail)?;
+        let tokens = self.beginning_with(ENGLISH)?;
         let company = self.company(&tokens)?;
         let reference = reference.map(|reference| self.beside(reference)).transpose()?;
         if let Model::EncoderDecoder(_) = self.model {
@@ -139,7 +137,7 @@ impl Engine {
         }
         let mut altered = Vec::new();
         for text in TEXTS {
-            let ids = self.tokenizer.encode(text).map_err(fail)?;
+            let ids = self.tokenizer.encode(text).map_err(untokenised)?;
             if self.tokenizer.decode(&ids).trim_start() != text {
                 altered.push(text.to_owned());
             }
@@ -154,13 +152,17 @@ impl Engine {
         Ok(Findings { perplexity: Some(mean.exp()), altered, company, reference })
     }
 
+    /// A prompt of plain text, with the model's start token if it wants one.
+    fn beginning_with(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer.encode_parts(&[Part::Text(text.into())]).map_err(untokenised)
+    }
+
     /// An empty cache; an encoder-decoder's beside a source.
     fn cache(&self, source: &[u32]) -> Result<SequenceKv> {
         let prefix = match &self.model {
             Model::Decoder(_) => None,
             Model::EncoderDecoder(model) => {
-                let kv = model.encode(source).map_err(Error::engine("checking the model"))?;
-                Some(Arc::new(kv.into_prefix(source.to_vec())))
+                Some(model.source(source).map_err(Error::engine("checking the model"))?)
             }
         };
         Ok(SequenceKv::new(prefix, self.shape().layers))
@@ -242,12 +244,7 @@ impl Engine {
         if let Model::EncoderDecoder(_) = self.model {
             return Ok(None);
         }
-        let parts = [super::tokenizer::Part::Text(beginning.into())];
-        let tokens = self.tokenizer.encode_parts(&parts).map_err(|reason| Error::Engine {
-            context: "checking the model",
-            cause: candle_core::Error::Msg(reason),
-        })?;
-        let prompt = Prompt { levels: vec![tokens] };
+        let prompt = Prompt { levels: vec![self.beginning_with(beginning)?] };
         let search = Search::GREEDY;
         let request = Request { prompt, after: None, max_tokens: 16, search, grammar: None };
         let outputs = self.generate(vec![request], &mut |_: usize, _: usize| true)?;

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::{
     arch::{
-        config::{Config, Rope},
+        config::{Config, ROPE_FACTORS, Rope},
         weights::{GgufWeights, HubWeights, Weights},
     },
     gguf, hub_folder,
@@ -113,7 +113,7 @@ pub fn convert(folder: &Path, out: &Path, format: Format) -> Result<Converted> {
         let factors = Tensor::new(factors, &Device::Cpu)
             .and_then(|factors| QTensor::quantize(&factors, GgmlDType::F32))
             .map_err(|e| fail(e.to_string()))?;
-        tensors.push(("rope_freqs.weight".into(), factors));
+        tensors.push((ROPE_FACTORS.into(), factors));
     }
 
     let unfinished = out.with_extension("part");
@@ -157,10 +157,9 @@ fn check(
     };
     let (content, file) = gguf::open(path).map_err(fail)?;
     let mut read = Config::from_gguf(&content).map_err(fail)?;
-    let factors = config.rotary.first().map_or(&[][..], |rotary| &rotary.factors);
-    if !factors.is_empty() {
-        read.slow_down(factors.to_vec()).map_err(fail)?;
-    }
+    let after = Tokenizer::from_gguf(&content).map_err(fail)?;
+    let mut written = GgufWeights { content, file };
+    read.take_factors(&mut written).map_err(|e| fail(e.to_string()))?;
     if let Some(what) = read.difference(config) {
         return Err(Error::Model {
             model: folder.display().to_string(),
@@ -168,14 +167,12 @@ fn check(
             hint: "use the folder as it is".into(),
         });
     }
-    let (before, after) =
-        (Tokenizer::from_hub(folder).map_err(fail)?, Tokenizer::from_gguf(&content).map_err(fail)?);
+    let before = Tokenizer::from_hub(folder).map_err(fail)?;
     for text in TEXTS {
         if before.encode(text).map_err(fail)? != after.encode(text).map_err(fail)? {
             return Err(fail(format!("the tokens of “{text}”")));
         }
     }
-    let mut written = GgufWeights { content, file };
     let mut worst = (String::new(), 0f64);
     for name in names(config, weights) {
         let lost = (|| {

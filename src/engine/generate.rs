@@ -192,8 +192,7 @@ impl Engine {
             if let Some(known) = prefixes.find(&source) {
                 return Ok(Some(known));
             }
-            let kv = model.encode(&source).map_err(Error::engine("reading a source"))?;
-            let prefix = Arc::new(kv.into_prefix(source.clone()));
+            let prefix = model.source(&source).map_err(Error::engine("reading a source"))?;
             prefixes.keep(source, prefix.clone());
             return Ok(Some(prefix));
         }

@@ -1,10 +1,29 @@
 //! What `tests/reference/small.py` recorded of a model, beside what the engine does with it.
 
+use std::path::Path;
+
 use brief::engine::{Engine, Output, Prompt, Request, Search};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// transformers' limit in the recordings.
 const TOKENS: usize = 11;
+
+/// What was recorded of a model.
+pub fn expected(recording: &Path) -> Value {
+    let text = std::fs::read_to_string(recording.join("expected.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The recorded model as a folder of the hub; the recording holds no tokenizer.
+pub fn folder(recording: &Path) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    super::tiny::write_hub_folder(folder.path(), "qwen2");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(recording.join(file), folder.path().join(file)).unwrap();
+    }
+    folder
+}
 
 /// A recorded prompt: as bytes, with what ends a source and begins a text, if there is that.
 fn prompt(text: &Value, recorded: &Value) -> Prompt {

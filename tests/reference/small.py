@@ -5,6 +5,8 @@ on the left. Tokens that English output can't hold are suppressed, what is left 
 breaks end a text, as in src/engine/vocabulary.rs.
 """
 
+import json
+
 import torch
 
 VOCABULARY, BREAKS = 259, [10, 13]
@@ -52,28 +54,55 @@ def recorded(model):
     inputs = batch()
     positions = inputs["attention_mask"].cumsum(-1).sub(1).clamp(min=0)
     logits = model(**inputs, position_ids=positions).logits[:, -1]
+    written = searched(model, inputs, inputs["input_ids"].shape[1], pad_token_id=0)
+    return {"logits": rounded(logits), "written": written}
+
+
+def rounded(logits):
+    return [[round(x, 5) for x in row] for row in logits.tolist()]
+
+
+def searched(model, inputs, before, forced=0, **more):
+    """What greedy and beam search write behind the first `before` tokens, the last `forced` of which
+    transformers writes itself."""
     written = []
     for beams, penalty in SEARCHES:
         out = model.generate(
             **inputs,
-            max_new_tokens=TOKENS,
+            max_new_tokens=TOKENS + forced,
             do_sample=False,
             num_beams=beams,
             length_penalty=penalty if beams > 1 else None,
             early_stopping=False if beams > 1 else None,
             eos_token_id=ENDS,
-            pad_token_id=0,
             suppress_tokens=[t for t in range(VOCABULARY) if t not in ALLOWED],
             renormalize_logits=True,
+            **more,
         )
         rows = []
-        for row in out[:, inputs["input_ids"].shape[1] :].tolist():
+        for row in out[:, before:].tolist():
             # The program reads over line breaks in front of a text; transformers would end there.
             assert row[0] not in BREAKS
             end = next((i for i, token in enumerate(row) if token in ENDS), None)
             rows.append({"tokens": row[:end], "cut_off": end is None})
         written.append({"beams": beams, "length_penalty": penalty, "outputs": rows})
-    return {"logits": [[round(x, 5) for x in row] for row in logits.tolist()], "written": written}
+    return written
+
+
+def saved(model, folder):
+    """The model as `folder` then has it: rounded to 16 bits, half the bytes in the repository, but for
+    the positions."""
+    model.to(torch.bfloat16).save_pretrained(folder)
+    return type(model).from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def write(folder, expected, *versions):
+    """Writes expected.json, and leaves nothing else there that isn't the model's."""
+    for extra in ["README.md", "generation_config.json"]:
+        (folder / extra).unlink(missing_ok=True)
+    versions = {module.__name__: module.__version__ for module in (torch, *versions)}
+    expected = {"versions": versions, "prompts": PROMPTS, **expected}
+    (folder / "expected.json").write_text(json.dumps(expected) + "\n")
 
 
 def show(name, recording):

@@ -1,12 +1,18 @@
 //! A decoder's shape, from a GGUF header or a hub folder's `config.json`.
 
-use candle_core::quantized::gguf_file::Content;
+use candle_core::{Device, bail, quantized::gguf_file::Content};
 use serde_json::Value;
 
-use super::super::{gguf, kernels::Activation};
+use super::{
+    super::{gguf, kernels::Activation},
+    weights::Weights,
+};
 
 /// The architectures that load, by GGUF's `general.architecture`.
 pub const SUPPORTED: [&str; 6] = ["qwen2", "qwen3", "llama", "gemma3", "hunyuan-dense", "smollm3"];
+
+/// GGUF's name of the tensor with [`Rotary::factors`].
+pub(in super::super) const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// Which pairs of a head's floats rotate together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,20 +280,23 @@ impl Config {
             shape,
         })
     }
-}
 
-impl Config {
-    /// Divides the frequencies of most layers by `factors`, `[head_size / 2]`.
+    /// Divides the frequencies of most layers by the factors among a GGUF file's tensors, `[head_size
+    /// / 2]`, if there are any (llama 3's long contexts).
     ///
     /// # Errors
-    /// They are of another number.
-    pub(in super::super) fn slow_down(
+    /// They can't be read, or are of another number.
+    pub(in super::super) fn take_factors(
         &mut self,
-        factors: Vec<f32>,
-    ) -> std::result::Result<(), String> {
+        weights: &mut dyn Weights,
+    ) -> candle_core::Result<()> {
+        if !weights.has(ROPE_FACTORS) {
+            return Ok(());
+        }
+        let factors: Vec<f32> = weights.vector(ROPE_FACTORS, &Device::Cpu)?.to_vec1()?;
         let (ours, theirs) = (self.shape.head_size / 2, factors.len());
         if ours != theirs {
-            return Err(format!("{theirs} factors of its rotary positions, which are {ours}"));
+            bail!("{theirs} factors of its rotary positions, which are {ours}")
         }
         if let Some(global) = self.rotary.first_mut() {
             global.factors = factors;

@@ -15,13 +15,10 @@ use super::{
     adapter::{Adapter, LowRank, Part},
     attention::{Attending, Heads, attend_rows},
     config::{Config, LayerAttention, Rope, Shape},
-    linear::{Input, Linear, Loader, Weight},
+    linear::{Input, Linear, Loader, Tables, Weight},
     rows::{Rows, Vector},
-    weights::{Matrix, Weights},
+    weights::Weights,
 };
-
-/// What each of the first rotary frequencies is divided by (llama 3's long contexts).
-const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// How far a pass goes, and with what.
 #[derive(Debug, Clone, Copy)]
@@ -64,12 +61,9 @@ pub struct Decoder {
     /// Its shape.
     pub config: Config,
     device: Device,
-    /// `[vocab, hidden]`. Its rows are looked up on the host, never multiplied.
-    embedding: Matrix,
+    tables: Tables,
     layers: Vec<Layer>,
     output_norm: Norm,
-    /// The output projection, `[vocab, hidden]`; none where it is the embedding.
-    output: Option<Matrix>,
     /// What of it is computed: a row for each token that may be written.
     head: Weight,
     /// What is added in every pass that doesn't say otherwise.
@@ -133,10 +127,7 @@ impl Decoder {
         written: &[u32],
         device: &Device,
     ) -> Result<Self> {
-        if weights.has(ROPE_FACTORS) {
-            let factors: Vec<f32> = weights.vector(ROPE_FACTORS, &Device::Cpu)?.to_vec1()?;
-            config.slow_down(factors).map_err(candle_core::Error::msg)?;
-        }
+        config.take_factors(weights)?;
         let mut loader = Loader::new(weights, device);
         let eps = config.eps;
         let optional = |loader: &mut Loader<'_>, name: &str| match loader.has(name) {
@@ -167,18 +158,10 @@ impl Decoder {
             })
             .collect::<Result<Vec<_>>>()?;
         let output_norm = norm(&mut loader, "output_norm.weight", eps)?;
-        let weights = loader.into_weights();
-        let embedding = weights.matrix("token_embd.weight", Vec::new())?;
-        let output = match weights.has("output.weight") {
-            true => Some(weights.matrix("output.weight", Vec::new())?),
-            false => None,
-        };
-        let projection = output.as_ref().unwrap_or(&embedding);
-        let vocabulary = projection.shape()?.0;
-        let known = written.partition_point(|token| (*token as usize) < vocabulary);
-        let head = Weight::new(projection, Some(written.get(..known).unwrap_or(written)), device)?;
+        let tables = Tables::load(loader.into_weights(), "token_embd.weight", "output.weight")?;
+        let head = Weight::new(tables.projection(), Some(tables.known(written)?), device)?;
         let device = device.clone();
-        Ok(Self { config, device, embedding, layers, output_norm, output, head, resident: None })
+        Ok(Self { config, device, tables, layers, output_norm, head, resident: None })
     }
 
     /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits of each
@@ -255,14 +238,7 @@ impl Decoder {
     }
 
     fn last_rows(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
-        let rows = self.hidden(batch, pass)?;
-        let mut last = Vec::with_capacity(batch.len());
-        let mut end = 0u32;
-        for sequence in batch.iter() {
-            end += sequence.tokens.len() as u32;
-            last.push(end.saturating_sub(1));
-        }
-        rows.select(&last)
+        last_of_each(&self.hidden(batch, pass)?, batch)
     }
 
     /// As [`Decoder::forward`], without computing logits: for prefixes.
@@ -280,8 +256,7 @@ impl Decoder {
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.shape.layers);
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens }], self.whole())?;
-        let output = self.output.as_ref().unwrap_or(&self.embedding);
-        let head = Weight::new(output, None, &self.device)?;
+        let head = Weight::new(self.tables.projection(), None, &self.device)?;
         parted(head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
     }
 
@@ -294,7 +269,7 @@ impl Decoder {
 
     fn hidden_here(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
-        let embedded = self.embedding.dequantised(Some(&tokens))?;
+        let embedded = self.tables.embedding.dequantised(Some(&tokens))?;
         let mut x = Rows::new(embedded.to_device(&self.device)?)?;
         if let Some(scale) = self.config.embedding_scale {
             x = x.scaled(scale)?;
@@ -385,6 +360,17 @@ impl Decoder {
         let out = attend_rows(of, &queries, positions, &sequences);
         Rows::from_host(out, heads * head_size, &self.device)
     }
+}
+
+/// Each sequence's last row of a pass.
+pub(super) fn last_of_each(rows: &Rows, batch: &[Feed<'_>]) -> Result<Rows> {
+    let mut last = Vec::with_capacity(batch.len());
+    let mut end = 0u32;
+    for sequence in batch {
+        end += sequence.tokens.len() as u32;
+        last.push(end.saturating_sub(1));
+    }
+    rows.select(&last)
 }
 
 /// Each row for itself.

@@ -2,8 +2,10 @@
 //! SMaLL-100), as transformers defines them (`models/marian`, `models/m2m_100`).
 //!
 //! The encoder reads a source once; what the decoder's layers attend to of it, their keys and values,
-//! is the [`Prefix`](super::super::kv::Prefix) of every sequence that translates it. So beams, batches
+//! is the [`Prefix`] of every sequence that translates it. So beams, batches
 //! and schedules are those of decoder-only models.
+
+use std::sync::Arc;
 
 use candle_core::{Device, Result, bail};
 use serde_json::Value;
@@ -11,14 +13,14 @@ use serde_json::Value;
 use super::{
     super::{
         kernels::Activation,
-        kv::{LayerKv, SequenceKv},
+        kv::{LayerKv, Prefix, SequenceKv},
     },
     attention::{Attending, Heads, attend_rows},
     config::Shape,
-    decoder::{Cost, Feed, Logits, parted},
-    linear::{Input, Linear, Loader, Weight},
+    decoder::{Cost, Feed, Logits, last_of_each, parted},
+    linear::{Input, Linear, Loader, Tables, Weight},
     rows::{Rows, Vector},
-    weights::{Matrix, Weights},
+    weights::Weights,
 };
 
 /// The `model_type`s that load.
@@ -221,10 +223,7 @@ pub struct EncoderDecoder {
     /// Its shape.
     pub config: Config,
     device: Device,
-    /// `[vocab, hidden]`, looked up on the host.
-    embedding: Matrix,
-    /// The output projection, `[vocab, hidden]`; none where it is the embedding.
-    output: Option<Matrix>,
+    tables: Tables,
     encoder: Vec<EncoderLayer>,
     decoder: Vec<DecoderLayer>,
     /// Norms behind the encoder and the decoder, where norms come first.
@@ -275,15 +274,8 @@ impl EncoderDecoder {
             false => None,
         };
         let weights = loader.into_weights();
-        let embedding = weights.matrix("model.shared.weight", Vec::new())?;
-        let output = match weights.has("lm_head.weight") {
-            true => Some(weights.matrix("lm_head.weight", Vec::new())?),
-            false => None,
-        };
-        let projection = output.as_ref().unwrap_or(&embedding);
-        let vocabulary = projection.shape()?.0;
-        let known = written.partition_point(|token| (*token as usize) < vocabulary);
-        let written = written.get(..known).unwrap_or(written);
+        let tables = Tables::load(weights, "model.shared.weight", "lm_head.weight")?;
+        let written = tables.known(written)?;
         let bias = match weights.has("final_logits_bias") {
             true => {
                 let bias = weights.vector("final_logits_bias", &Device::Cpu)?;
@@ -292,11 +284,11 @@ impl EncoderDecoder {
             false => None,
         };
         let head = Linear {
-            weight: Weight::new(projection, Some(written), device)?,
+            weight: Weight::new(tables.projection(), Some(written), device)?,
             bias: bias.as_ref().map(|bias| Vector::picked(bias, written, device)).transpose()?,
         };
         let device = device.clone();
-        Ok(Self { config, device, embedding, output, encoder, decoder, last, head, bias })
+        Ok(Self { config, device, tables, encoder, decoder, last, head, bias })
     }
 
     /// What the decoder's layers attend to of a source: their keys and values, which have no place
@@ -306,6 +298,14 @@ impl EncoderDecoder {
     /// candle's, or an empty source.
     pub fn encode(&self, tokens: &[u32]) -> Result<SequenceKv> {
         rayon::scope(|_| self.encode_here(tokens))
+    }
+
+    /// The same as the prefix of the sequences that translate the source.
+    ///
+    /// # Errors
+    /// As [`EncoderDecoder::encode`].
+    pub fn source(&self, tokens: &[u32]) -> Result<Arc<Prefix>> {
+        Ok(Arc::new(self.encode(tokens)?.into_prefix(tokens.to_vec())))
     }
 
     fn encode_here(&self, tokens: &[u32]) -> Result<SequenceKv> {
@@ -355,13 +355,8 @@ impl EncoderDecoder {
     /// candle's.
     pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Logits> {
         let rows = rayon::scope(|_| self.hidden(batch))?;
-        let mut last = Vec::with_capacity(batch.len());
-        let mut end = 0u32;
-        for sequence in batch.iter() {
-            end += sequence.tokens.len() as u32;
-            last.push(end.saturating_sub(1));
-        }
-        Logits::new(self.head.forward(&Input::new(rows.select(&last)?), None)?)
+        let rows = last_of_each(&rows, batch)?;
+        Logits::new(self.head.forward(&Input::new(rows), None)?)
     }
 
     /// Logits `[tokens, vocab]` of every row of `target` behind `source`, for tests against the
@@ -370,11 +365,9 @@ impl EncoderDecoder {
     /// # Errors
     /// candle's.
     pub fn all_logits(&self, source: &[u32], target: &[u32]) -> Result<Vec<Vec<f32>>> {
-        let prefix = std::sync::Arc::new(self.encode(source)?.into_prefix(source.to_vec()));
-        let mut kv = SequenceKv::new(Some(prefix), self.decoder.len());
+        let mut kv = SequenceKv::new(Some(self.source(source)?), self.decoder.len());
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens: target }])?;
-        let projection = self.output.as_ref().unwrap_or(&self.embedding);
-        let head = Weight::new(projection, None, &self.device)?;
+        let head = Weight::new(self.tables.projection(), None, &self.device)?;
         let mut logits = parted(head.forward(&Input::new(rows))?)?;
         for row in &mut logits {
             for (logit, bias) in row.iter_mut().zip(self.bias.iter().flatten()) {
@@ -414,7 +407,7 @@ impl EncoderDecoder {
     }
 
     fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
-        let embedded = self.embedding.dequantised(Some(tokens))?;
+        let embedded = self.tables.embedding.dequantised(Some(tokens))?;
         let x =
             Rows::new(embedded.to_device(&self.device)?)?.scaled(self.config.embedding_scale)?;
         let positions = self.config.positions.of(places);

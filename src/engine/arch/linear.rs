@@ -181,6 +181,37 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// What stands before the first layer and behind the last, a row for each token of the vocabulary.
+pub(super) struct Tables {
+    /// `[vocab, hidden]`. Its rows are looked up on the host, never multiplied.
+    pub embedding: Matrix,
+    /// The output projection, `[vocab, hidden]`; none where it is the embedding.
+    output: Option<Matrix>,
+}
+
+impl Tables {
+    pub fn load(weights: &mut dyn Weights, embedding: &str, output: &str) -> Result<Self> {
+        let embedding = weights.matrix(embedding, Vec::new())?;
+        let output = match weights.has(output) {
+            true => Some(weights.matrix(output, Vec::new())?),
+            false => None,
+        };
+        Ok(Self { embedding, output })
+    }
+
+    /// The output projection.
+    pub fn projection(&self) -> &Matrix {
+        self.output.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// Of the tokens `written`, in order, those that there are.
+    pub fn known<'w>(&self, written: &'w [u32]) -> Result<&'w [u32]> {
+        let vocabulary = self.projection().shape()?.0;
+        let known = written.partition_point(|token| (*token as usize) < vocabulary);
+        Ok(written.get(..known).unwrap_or(written))
+    }
+}
+
 fn format(dtype: GgmlDType) -> Option<Format> {
     match dtype {
         GgmlDType::Q4_0 => Some(Format::Q4_0),

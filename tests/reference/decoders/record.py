@@ -8,7 +8,6 @@ Writes, for each: config.json and model.safetensors as `save_pretrained` does, a
 smaller; each comment names the model.
 """
 
-import json
 import pathlib
 import sys
 
@@ -17,7 +16,7 @@ import transformers as t
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from small import PROMPTS, SHAPE, randomise, recorded, show  # noqa: E402
+from small import SHAPE, randomise, recorded, saved, show, write  # noqa: E402
 
 FAMILIES = {
     # Qwen/Qwen2.5-0.5B-Instruct: biases of queries, keys and values, one matrix in and out.
@@ -99,17 +98,8 @@ def main():
         for parameter, tensor in model.named_parameters():
             if parameter.endswith(".bias"):
                 tensor.copy_(torch.randn_like(tensor) * 0.2)
-        # Half the bytes in the repository; the recording is of what was saved.
-        model.to(torch.bfloat16).save_pretrained(folder)
-        model = t.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-        expected = {
-            "versions": {m.__name__: m.__version__ for m in (torch, t)},
-            "prompts": PROMPTS,
-            **recorded(model),
-        }
-        for extra in ["README.md", "generation_config.json"]:
-            (folder / extra).unlink(missing_ok=True)
-        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+        expected = recorded(saved(model, folder))
+        write(folder, expected, t)
         show(name, expected)
 
 

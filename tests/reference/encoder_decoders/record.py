@@ -8,7 +8,6 @@ Writes, for each: config.json and model.safetensors as `save_pretrained` does, a
 what greedy and beam search write (see ../small.py). Sources run as one batch, padded on the right.
 """
 
-import json
 import pathlib
 import sys
 
@@ -17,7 +16,7 @@ import transformers as t
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from small import ALLOWED, BREAKS, ENDS, PROMPTS, SEARCHES, TOKENS, VOCABULARY, show  # noqa: E402
+from small import PROMPTS, VOCABULARY, rounded, saved, searched, show, write  # noqa: E402
 
 SHAPE = {
     "vocab_size": VOCABULARY,
@@ -68,29 +67,9 @@ def recorded(model, config, forced):
     begin = [config.decoder_start_token_id] + ([] if forced is None else [forced])
     start = torch.tensor([begin] * len(sources))
     logits = model(**inputs, decoder_input_ids=start).logits[:, -1]
-    written = []
-    for beams, penalty in SEARCHES:
-        out = model.generate(
-            **inputs,
-            max_new_tokens=TOKENS + len(begin) - 1,
-            do_sample=False,
-            num_beams=beams,
-            forced_bos_token_id=forced,
-            length_penalty=penalty if beams > 1 else None,
-            early_stopping=False if beams > 1 else None,
-            eos_token_id=ENDS,
-            suppress_tokens=[t for t in range(VOCABULARY) if t not in ALLOWED],
-            renormalize_logits=True,
-        )
-        rows = []
-        for row in out.tolist():
-            assert row[: len(begin)] == begin and row[len(begin)] not in BREAKS
-            row = row[len(begin) :]
-            end = next((i for i, token in enumerate(row) if token in ENDS), None)
-            rows.append({"tokens": row[:end], "cut_off": end is None})
-        written.append({"beams": beams, "length_penalty": penalty, "outputs": rows})
-    logits = [[round(x, 5) for x in row] for row in logits.tolist()]
-    return {"end": [258], "begin": begin, "logits": logits, "written": written}
+    more = {} if forced is None else {"forced_bos_token_id": forced}
+    written = searched(model, inputs, len(begin), len(begin) - 1, **more)
+    return {"end": [258], "begin": begin, "logits": rounded(logits), "written": written}
 
 
 @torch.no_grad()
@@ -116,17 +95,8 @@ def main():
         model.get_input_embeddings().weight[[256, 258]] *= 1.5
         if name == "marian":
             model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias) * 0.1)
-        model.to(torch.bfloat16).save_pretrained(folder)
-        # What is saved is rounded, and positions must not be.
-        model = t.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32).eval()
-        expected = {
-            "versions": {m.__name__: m.__version__ for m in (torch, t)},
-            "prompts": PROMPTS,
-            **recorded(model, config, FORCED.get(name)),
-        }
-        for extra in ["README.md", "generation_config.json"]:
-            (folder / extra).unlink(missing_ok=True)
-        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+        expected = recorded(saved(model, folder), config, FORCED.get(name))
+        write(folder, expected, t)
         show(name, expected)
 
 

@@ -8,7 +8,6 @@ adapter_model.safetensors (PEFT's `save_pretrained`), and expected.json: logits 
 what greedy and beam search write, with the adapter and without; see ../small.py.
 """
 
-import json
 import pathlib
 import sys
 
@@ -18,7 +17,7 @@ import transformers
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from small import PROMPTS, SHAPE, randomise, recorded, show  # noqa: E402
+from small import SHAPE, randomise, recorded, show, write  # noqa: E402
 
 PARTS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -55,15 +54,8 @@ def main():
         merged = recorded(adapted.merge_and_unload())
         assert merged["written"] == with_adapter["written"]
         assert base["written"] != with_adapter["written"]
-        for extra in ["README.md", "generation_config.json"]:
-            (folder / extra).unlink(missing_ok=True)
-        expected = {
-            "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)},
-            "prompts": PROMPTS,
-            "base": base,
-            "adapted": with_adapter,
-        }
-        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+        expected = {"base": base, "adapted": with_adapter}
+        write(folder, expected, transformers, peft)
         for kind in ["base", "adapted"]:
             show(f"{name} {kind}", expected[kind])
 
