@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use brief::engine::Engine;
+use brief::engine::{Backend, Engine};
 use candle_core::{Device, Tensor, quantized::gguf_file::Content};
 use candle_transformers::models::quantized_qwen2::ModelWeights;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -42,7 +42,7 @@ fn fail(why: &str) -> ! {
 fn passes(criterion: &mut Criterion) {
     let Some(path) = env::var_os("MODEL") else { fail("MODEL must name a qwen2 model in GGUF") };
     let path = Path::new(&path);
-    let engine = Engine::load("bench", path, &Device::Cpu);
+    let engine = Engine::load("bench", path, &Backend::cpu());
     let engine = engine.unwrap_or_else(|e| fail(&e.to_string()));
     let mut candle = candle(path).unwrap_or_else(|e| fail(&e.to_string()));
 

@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{
-        DeviceChoice, Engine,
-        kernels::{Kernel, limits},
-    },
+    engine::{Backend, Engine, kernels::limits},
     error::Result,
 };
 
@@ -62,7 +59,7 @@ pub struct Machine {
     /// Its extensions, as far as they matter.
     #[serde(default)]
     pub features: Vec<String>,
-    /// The instruction set of the kernels in use.
+    /// The instruction set of the kernels in use, or `candle` where they are candle's.
     pub kernel: String,
     /// Bytes a second that the threads read from memory.
     pub bandwidth: f64,
@@ -132,8 +129,8 @@ pub struct Articles {
 impl Machine {
     /// This one.
     #[must_use]
-    pub fn here(device: DeviceChoice) -> Self {
-        let kernel = Kernel::best();
+    pub fn here(backend: &Backend) -> Self {
+        let kernel = backend.kernel();
         let mut system = sysinfo::System::new();
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
         let name = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
@@ -141,11 +138,11 @@ impl Machine {
             processor: name.filter(|name| !name.is_empty()).unwrap_or("unknown".into()),
             cores: sysinfo::System::physical_core_count().unwrap_or(0),
             threads: rayon::current_num_threads(),
-            device: device.to_string(),
+            device: backend.to_string(),
             features: limits::features().into_iter().map(str::to_owned).collect(),
-            kernel: kernel.to_string(),
+            kernel: kernel.map_or("candle".into(), |kernel| kernel.to_string()),
             bandwidth: limits::bandwidth(),
-            products: limits::products(kernel),
+            products: kernel.and_then(limits::products),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use brief::engine::{Engine, Prompt, Search};
+use brief::engine::{Backend, Engine, Prompt, Search};
 use candle_core::{Device, Tensor};
 use common::recording::{self, written};
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn engine(recording: &Path, tensors: &HashMap<String, Tensor>) -> Engine {
     common::tiny::write_hub_folder(folder.path(), "qwen2");
     std::fs::copy(recording.join("config.json"), folder.path().join("config.json")).unwrap();
     candle_core::safetensors::save(tensors, folder.path().join("model.safetensors")).unwrap();
-    Engine::load("tiny", folder.path(), &Device::Cpu).unwrap()
+    Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap()
 }
 
 fn tensors(recording: &Path, file: &str) -> HashMap<String, Tensor> {

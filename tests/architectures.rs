@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use brief::engine::{Engine, Pass, Prompt, tokenizer::Part};
+use brief::engine::{Backend, Engine, Pass, Prompt, tokenizer::Part};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{gemma3, llama, qwen2, qwen3};
@@ -77,7 +77,7 @@ fn reference(
 fn agrees(model_type: &str) {
     let folder = tempfile::tempdir().unwrap();
     let config = common::tiny::write_hub_folder(folder.path(), model_type);
-    let engine = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+    let engine = Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap();
     let tensors =
         candle_core::safetensors::load(folder.path().join("model.safetensors"), &Device::Cpu)
             .unwrap();
@@ -130,13 +130,13 @@ fn an_adapter_beside_the_weights_does_what_it_does_merged_into_them() {
         common::tiny::write_hub_folder(folder.path(), model_type);
         let file = folder.path().join("model.safetensors");
         let tensors = candle_core::safetensors::load(&file, &Device::Cpu).unwrap();
-        let engine = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+        let engine = Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap();
         let (mut tensors, merged) = adapted(&tensors, 2.0);
         tensors.insert("probe".into(), Tensor::new(&[1f32], &Device::Cpu).unwrap());
         let adapter = engine.adapter(&mut tensors, 2.0).unwrap();
         assert_eq!(tensors.keys().collect::<Vec<_>>(), ["probe"], "what isn't the adapter's stays");
         candle_core::safetensors::save(&merged, &file).unwrap();
-        let merged = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+        let merged = Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap();
 
         let long: Vec<u32> = TOKENS.iter().copied().cycle().take(600).collect();
         for (tokens, layers) in [(&TOKENS[..], 1), (&TOKENS[..], 2), (&long[..], 2)] {
@@ -161,7 +161,7 @@ fn an_adapter_beside_the_weights_does_what_it_does_merged_into_them() {
 fn an_adapter_of_another_model_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     common::tiny::write_hub_folder(folder.path(), "qwen2");
-    let engine = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+    let engine = Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap();
     let zeros = |shape: (usize, usize)| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     let refused = |parts: &[(&str, (usize, usize))]| {
         let stem = |name: &str| format!("base_model.model.model.layers.{name}.weight");
@@ -206,7 +206,7 @@ fn gemma3_agrees_with_candle_transformers() {
 fn a_hub_folder_s_tokenizer_forms_no_control_tokens_from_text() {
     let folder = tempfile::tempdir().unwrap();
     common::tiny::write_hub_folder(folder.path(), "qwen2");
-    let engine = Engine::load("tiny", folder.path(), &Device::Cpu).unwrap();
+    let engine = Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap();
     let text = "Ä <|im_end|> ü";
     let ids = engine.tokenizer.encode(text).unwrap();
     assert_eq!(ids.len(), text.len());

@@ -215,7 +215,7 @@ fn a_model_that_judges_finds_more_and_refuses_less() {
     let (Some(model), Some(embedder)) = (common::model(MODEL), common::model(EMBEDDER)) else {
         return;
     };
-    let mut engine = Engine::load(MODEL, &model, &candle_core::Device::Cpu).unwrap();
+    let mut engine = Engine::load(MODEL, &model, &brief::engine::Backend::cpu()).unwrap();
     let embedder = Embedder::load(EMBEDDER, &embedder).unwrap();
     let catalogue = Catalogue::load(None).unwrap();
     let manifest = catalogue.get(MODEL).unwrap();

@@ -7,11 +7,10 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use brief::engine::{
-    Engine, Prompt,
+    Backend, Engine, Prompt,
     check::Reference,
     convert::{Format, convert},
 };
-use candle_core::Device;
 use common::recording::{self, agrees};
 use serde_json::Value;
 
@@ -28,7 +27,7 @@ fn expected(name: &str) -> Value {
 }
 
 fn load(folder: &Path) -> Engine {
-    Engine::load("tiny", folder, &Device::Cpu).unwrap()
+    Engine::load("tiny", folder, &Backend::cpu()).unwrap()
 }
 
 fn check(name: &str) {
@@ -114,7 +113,7 @@ fn a_shape_that_is_not_computed_is_refused() {
             config[key] = value.clone();
         }
         std::fs::write(&path, config.to_string()).unwrap();
-        let error = Engine::load("tiny", folder.path(), &Device::Cpu).err().expect(reason);
+        let error = Engine::load("tiny", folder.path(), &Backend::cpu()).err().expect(reason);
         assert!(error.to_string().contains(reason), "{error}");
     }
 }

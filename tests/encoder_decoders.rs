@@ -6,8 +6,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use brief::engine::{Engine, Prompt, Request, Search, Tokenizer};
-use candle_core::Device;
+use brief::engine::{Backend, Engine, Prompt, Request, Search, Tokenizer};
 use common::recording::{self, agrees};
 use serde_json::Value;
 
@@ -17,7 +16,7 @@ fn recordings() -> PathBuf {
 
 fn load(name: &str) -> Engine {
     let folder = recording::folder(&recordings().join(name));
-    Engine::load("tiny", folder.path(), &Device::Cpu).unwrap()
+    Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap()
 }
 
 #[test]
@@ -36,7 +35,7 @@ fn a_shape_that_is_not_computed_is_refused() {
         let mut config: Value = serde_json::from_str(&config).unwrap();
         config[key] = value;
         std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        let error = Engine::load("tiny", folder.path(), &Device::Cpu).err().expect(reason);
+        let error = Engine::load("tiny", folder.path(), &Backend::cpu()).err().expect(reason);
         assert!(error.to_string().contains(reason), "{error}");
     }
 }

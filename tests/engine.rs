@@ -70,7 +70,7 @@ fn fixture<T: serde::de::DeserializeOwned>(name: &str) -> T {
 
 fn engine(id: &str) -> Option<Engine> {
     let path = common::model(id)?;
-    Some(Engine::load(id, &path, &candle_core::Device::Cpu).unwrap())
+    Some(Engine::load(id, &path, &brief::engine::Backend::cpu()).unwrap())
 }
 
 /// Tokens are those of llama.cpp, text by text, but for two differences on purpose: user-defined

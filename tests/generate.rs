@@ -13,15 +13,14 @@ use std::sync::{
 
 use brief::{
     Error,
-    engine::{Engine, Grammar, Next, Output, Prefix, Prompt, Request, Search, Watch},
+    engine::{Backend, Engine, Grammar, Next, Output, Prefix, Prompt, Request, Search, Watch},
 };
-use candle_core::Device;
 
 fn engine() -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     tiny::write(&path);
-    Engine::load("tiny", &path, &Device::Cpu).unwrap()
+    Engine::load("tiny", &path, &Backend::cpu()).unwrap()
 }
 
 fn request(engine: &Engine, levels: &[&str]) -> Request {

@@ -204,7 +204,8 @@ pub struct Running {
     /// model's]
     #[arg(long, value_name = "N", env = "BRIEF_BEAMS", value_parser = clap::value_parser!(u8).range(1..=i64::from(Search::MOST_BEAMS)))]
     pub beams: Option<u8>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal [default: auto]
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal; cpu:candle for the reference that
+    /// `cpu` is measured against [default: auto]
     #[arg(long, env = "BRIEF_DEVICE")]
     pub device: Option<DeviceChoice>,
     /// Threads to compute with [default: one a core]

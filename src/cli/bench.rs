@@ -44,7 +44,7 @@ pub fn run(args: Bench) -> Result<Exit> {
     let cost = measured.engine().cost()?;
     let peak = bench::peak_memory();
     screen.note("measuring memory and processor");
-    let machine = Machine::here(plan.settings.device);
+    let machine = Machine::here(measured.engine().backend());
     let (prefill, decode) = bench::passes(measured.engine(), &machine, &measures, |what| {
         screen.note(what);
         if INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{
-        DeviceChoice, Engine,
+        Backend, Engine,
         check::{Agreement, Findings, Reference},
         convert::{Converted, convert},
     },
@@ -73,7 +73,7 @@ pub fn run(args: Models) -> Result<Exit> {
             let how = Pull { network, accept_licence: false, force: false };
             let weights = resolved.weights(&store, how, &mut Fetching(&mut screen))?;
             let reference = reference.as_deref().map(read_reference).transpose()?;
-            let engine = Engine::load(&model, &weights.path, &DeviceChoice::Cpu.open()?)?;
+            let engine = Engine::load(&model, &weights.path, &Backend::cpu())?;
             let findings = engine.check(reference.as_ref())?;
             let faults = findings.faults(tolerance);
             print(&if json {

@@ -16,7 +16,7 @@ const PREFIX: &str = "query: ";
 
 /// A loaded embedding model.
 pub struct Embedder {
-    encoder: Encoder<Box<dyn EncoderWeights>>,
+    encoder: Encoder,
     tokens: Box<dyn Tokens>,
 }
 
@@ -56,7 +56,7 @@ impl Embedder {
                 let (config, pieces, weights) = packed::read(path)?;
                 (config, Box::new(pieces), Box::new(weights))
             };
-        let encoder = Encoder::load(config, weights).map_err(|e| e.to_string())?;
+        let encoder = Encoder::load(config, weights.as_ref()).map_err(|e| e.to_string())?;
         Ok(Self { encoder, tokens })
     }
 

@@ -13,6 +13,7 @@ pub mod kernels;
 pub mod kv;
 pub mod measure;
 pub mod prompt;
+mod safetensors;
 mod schedule;
 mod sentencepiece;
 pub mod tokenizer;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use arch::{adapter::Adapter, decoder::Pass};
 pub use beam::Search;
-pub use device::DeviceChoice;
+pub use device::{Backend, DeviceChoice};
 pub use generate::{Grammar, Next, Output, Request, Watch};
 pub use kv::Prefix;
 pub use prompt::{Prompt, Prompts, Values};
@@ -72,9 +73,11 @@ impl Description {
     }
 
     fn from_gguf(path: &Path) -> Result<Self, String> {
-        let (content, file) = gguf::open(path)?;
+        let (mut content, file) = gguf::open(path)?;
         let config = ModelConfig::Decoder(Config::from_gguf(&content)?);
         let tokenizer = Tokenizer::from_gguf(&content)?;
+        // The vocabulary once more, which nobody reads again.
+        content.metadata.clear();
         Ok(Self { tokenizer, config, weights: Box::new(GgufWeights { content, file }) })
     }
 }
@@ -85,17 +88,18 @@ pub struct Engine {
     pub tokenizer: Tokenizer,
     /// Which tokens English output may use.
     pub vocabulary: Vocabulary,
+    backend: Backend,
     model: Model,
     schedule: Schedule,
 }
 
 impl Engine {
-    /// Loads the GGUF file or hub folder at `path` onto `device`; the folder may be named by its file
+    /// Loads the GGUF file or hub folder at `path` for `backend`; the folder may be named by its file
     /// of weights. `model` names it in messages.
     ///
     /// # Errors
     /// [`Error::Model`] saying what is wrong with the file.
-    pub fn load(model: &str, path: &Path, device: &Device) -> Result<Self> {
+    pub fn load(model: &str, path: &Path, backend: &Backend) -> Result<Self> {
         let in_folder = path.extension().is_some_and(|e| e == "safetensors" || e == "bin");
         let path = path.parent().filter(|_| in_folder).unwrap_or(path);
         let fail = |reason: String| Error::Model {
@@ -114,14 +118,21 @@ impl Engine {
         let (weights, written) = (weights.as_mut(), vocabulary.allowed());
         let model = match config {
             ModelConfig::Decoder(config) => {
-                Decoder::load(config, weights, written, device).map(Model::Decoder)
+                Decoder::load(config, weights, written, backend).map(Model::Decoder)
             }
             ModelConfig::EncoderDecoder(config) => {
-                EncoderDecoder::load(config, weights, written, device).map(Model::EncoderDecoder)
+                EncoderDecoder::load(config, weights, written, backend).map(Model::EncoderDecoder)
             }
         };
         let model = model.map_err(|e| fail(format!("cannot be loaded: {e}")))?;
-        Ok(Self { tokenizer, vocabulary, model, schedule: Schedule::default() })
+        let backend = backend.clone();
+        Ok(Self { tokenizer, vocabulary, backend, model, schedule: Schedule::default() })
+    }
+
+    /// What it is computed on.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// The model's shape.

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use serde::Deserialize;
 
 use super::{
+    super::device::Backend,
     config::{Config, Rope},
     linear::{Input, Weight},
     rows::Rows,
@@ -147,7 +148,7 @@ impl Adapter {
         tensors: &mut HashMap<String, Tensor>,
         scale: f64,
         config: &Config,
-        device: &Device,
+        backend: &Backend,
         linear: impl Fn(usize, Part) -> Option<(usize, usize)>,
     ) -> Result<Self> {
         let names = tensors.keys().filter(|name| name.ends_with(DOWN)).cloned().collect::<Vec<_>>();
@@ -171,8 +172,8 @@ impl Adapter {
                 bail!("{stem} adapts {rows} × {columns}, the model has {out} × {into} there")
             }
             let ready = |tensor: Tensor, scale: f64| {
-                let tensor = (tensor.to_dtype(DType::F32)? * scale)?.to_device(device)?;
-                Weight::new(&Matrix::Full(tensor), None, device)
+                let tensor = (tensor.to_dtype(DType::F32)? * scale)?;
+                Weight::new(&Matrix::Full(tensor), None, backend)
             };
             parts.insert(place, LowRank { down: ready(down, 1.0)?, up: ready(up, scale)? });
         }

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    super::kv::SequenceKv,
+    super::{device::Backend, kv::SequenceKv},
     adapter::{Adapter, LowRank, Part},
     attention::{Attending, Heads, attend_rows},
     config::{Config, LayerAttention, Rope, Shape},
@@ -60,7 +60,7 @@ struct Layer {
 pub struct Decoder {
     /// Its shape.
     pub config: Config,
-    device: Device,
+    backend: Backend,
     tables: Tables,
     layers: Vec<Layer>,
     output_norm: Norm,
@@ -116,7 +116,7 @@ fn norm(loader: &mut Loader<'_>, name: &str, eps: f32) -> Result<Norm> {
 }
 
 impl Decoder {
-    /// Loads the weights onto `device`. [`Decoder::forward`] will tell the logits of the tokens
+    /// Loads the weights for `backend`. [`Decoder::forward`] will tell the logits of the tokens
     /// `written`; those that the model doesn't have may stand at their end.
     ///
     /// # Errors
@@ -125,10 +125,10 @@ impl Decoder {
         mut config: Config,
         weights: &mut dyn Weights,
         written: &[u32],
-        device: &Device,
+        backend: &Backend,
     ) -> Result<Self> {
         config.take_factors(weights)?;
-        let mut loader = Loader::new(weights, device);
+        let mut loader = Loader::new(weights, backend);
         let eps = config.eps;
         let optional = |loader: &mut Loader<'_>, name: &str| match loader.has(name) {
             true => norm(loader, name, eps).map(Some),
@@ -159,9 +159,9 @@ impl Decoder {
             .collect::<Result<Vec<_>>>()?;
         let output_norm = norm(&mut loader, "output_norm.weight", eps)?;
         let tables = Tables::load(loader.into_weights(), "token_embd.weight", "output.weight")?;
-        let head = Weight::new(tables.projection(), Some(tables.known(written)?), device)?;
-        let device = device.clone();
-        Ok(Self { config, device, tables, layers, output_norm, head, resident: None })
+        let head = tables.head_of(written, backend)?;
+        let backend = backend.clone();
+        Ok(Self { config, backend, tables, layers, output_norm, head, resident: None })
     }
 
     /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits of each
@@ -212,7 +212,7 @@ impl Decoder {
     /// # Errors
     /// It doesn't fit this model.
     pub fn adapter(&self, tensors: &mut HashMap<String, Tensor>, scale: f64) -> Result<Adapter> {
-        Adapter::take(tensors, scale, &self.config, &self.device, |layer, part| {
+        Adapter::take(tensors, scale, &self.config, &self.backend, |layer, part| {
             let layer = self.layers.get(layer)?;
             let linear = match part {
                 Part::Query => &layer.query,
@@ -256,7 +256,7 @@ impl Decoder {
     pub fn all_logits(&self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(None, self.config.shape.layers);
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens }], self.whole())?;
-        let head = Weight::new(self.tables.projection(), None, &self.device)?;
+        let head = self.tables.head(&self.backend)?;
         parted(head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
     }
 
@@ -269,8 +269,8 @@ impl Decoder {
 
     fn hidden_here(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
-        let embedded = self.tables.embedding.dequantised(Some(&tokens))?;
-        let mut x = Rows::new(embedded.to_device(&self.device)?)?;
+        let embedded = self.tables.embedding.rows(&tokens)?;
+        let mut x = Rows::new(embedded.to_device(self.backend.device())?)?;
         if let Some(scale) = self.config.embedding_scale {
             x = x.scaled(scale)?;
         }
@@ -335,7 +335,8 @@ impl Decoder {
                 rotate(&mut data, turns, heads, head_size, rope);
             }
             if norm_after_rope {
-                data = normed(Rows::from_host(data, head_size, &self.device)?)?.into_host()?;
+                data = normed(Rows::from_host(data, head_size, self.backend.device())?)?
+                    .into_host()?;
             }
             Ok(data)
         };
@@ -358,7 +359,7 @@ impl Decoder {
             .collect();
         let of = Heads { heads, kv_heads, head_size, scale: self.config.scale, window };
         let out = attend_rows(of, &queries, positions, &sequences);
-        Rows::from_host(out, heads * head_size, &self.device)
+        Rows::from_host(out, heads * head_size, self.backend.device())
     }
 }
 

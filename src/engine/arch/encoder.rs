@@ -2,6 +2,8 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
+use super::weights::Table;
+
 /// The encoder's shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EncoderConfig {
@@ -22,7 +24,7 @@ pub struct EncoderConfig {
 }
 
 /// Where an encoder's tensors come from.
-pub trait EncoderWeights: Send + Sync {
+pub trait EncoderWeights {
     /// A linear layer's weight, `[out, in]`, as f32: many short sequences go through it together,
     /// and for so many rows unpacking blocks costs more than it saves.
     ///
@@ -34,25 +36,11 @@ pub trait EncoderWeights: Send + Sync {
     /// # Errors
     /// It is missing or has another shape.
     fn table(&self, name: &str, shape: &[usize]) -> Result<Tensor>;
-    /// The word embeddings of `tokens`, `[tokens, hidden]`.
+    /// The word embeddings, `[vocabulary, hidden]`.
     ///
     /// # Errors
-    /// A token that the vocabulary doesn't have.
-    fn words(&self, tokens: &[u32]) -> Result<Tensor>;
-}
-
-impl EncoderWeights for Box<dyn EncoderWeights> {
-    fn matrix(&self, name: &str, out: usize, input: usize) -> Result<Tensor> {
-        (**self).matrix(name, out, input)
-    }
-
-    fn table(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        (**self).table(name, shape)
-    }
-
-    fn words(&self, tokens: &[u32]) -> Result<Tensor> {
-        (**self).words(tokens)
-    }
+    /// They are missing.
+    fn words(&self) -> Result<Table>;
 }
 
 struct Linear {
@@ -106,29 +94,29 @@ struct Layer {
 }
 
 /// An encoder with its weights.
-pub struct Encoder<W> {
+pub struct Encoder {
     /// Its shape.
     pub config: EncoderConfig,
-    weights: W,
+    words: Table,
     positions: Tensor,
     kind: Tensor,
     norm: Norm,
     layers: Vec<Layer>,
 }
 
-impl<W: EncoderWeights> Encoder<W> {
+impl Encoder {
     /// Takes the tensors that `config` asks for.
     ///
     /// # Errors
     /// A tensor that is missing or has another shape.
-    pub fn load(config: EncoderConfig, weights: W) -> Result<Self> {
+    pub fn load(config: EncoderConfig, weights: &dyn EncoderWeights) -> Result<Self> {
         let (h, f) = (config.hidden, config.feed_forward);
         let layers = (0..config.layers)
             .map(|l| {
                 let linear = |name: &str, out, input| {
-                    Linear::load(&weights, &format!("l{l}.{name}"), out, input)
+                    Linear::load(weights, &format!("l{l}.{name}"), out, input)
                 };
-                let norm = |name: &str| Norm::load(&weights, &format!("l{l}.{name}"), &config);
+                let norm = |name: &str| Norm::load(weights, &format!("l{l}.{name}"), &config);
                 Ok(Layer {
                     query: linear("q", h, h)?,
                     key: linear("k", h, h)?,
@@ -144,9 +132,9 @@ impl<W: EncoderWeights> Encoder<W> {
         Ok(Self {
             positions: weights.table("emb.pos", &[config.positions, h])?,
             kind: weights.table("emb.type", &[config.kinds, h])?.get(0)?,
-            norm: Norm::load(&weights, "emb.ln", &config)?,
+            norm: Norm::load(weights, "emb.ln", &config)?,
+            words: weights.words()?,
             config,
-            weights,
             layers,
         })
     }
@@ -165,8 +153,8 @@ impl<W: EncoderWeights> Encoder<W> {
         let positions: Vec<u32> = sequences.iter().flat_map(|s| 0..s.len() as u32).collect();
         let positions = Tensor::new(positions, &Device::Cpu)?;
         let mut x = self
-            .weights
-            .words(&tokens)?
+            .words
+            .rows(&tokens)?
             .add(&self.positions.index_select(&positions, 0)?)?
             .broadcast_add(&self.kind)?;
         x = self.norm.forward(&x)?;

@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use super::{
     super::{
+        device::Backend,
         kernels::Activation,
         kv::{LayerKv, Prefix, SequenceKv},
     },
     attention::{Attending, Heads, attend_rows},
     config::Shape,
     decoder::{Cost, Feed, Logits, last_of_each, parted},
-    linear::{Input, Linear, Loader, Tables, Weight},
+    linear::{Input, Linear, Loader, Tables},
     rows::{Rows, Vector},
     weights::Weights,
 };
@@ -222,7 +223,7 @@ struct DecoderLayer {
 pub struct EncoderDecoder {
     /// Its shape.
     pub config: Config,
-    device: Device,
+    backend: Backend,
     tables: Tables,
     encoder: Vec<EncoderLayer>,
     decoder: Vec<DecoderLayer>,
@@ -235,7 +236,7 @@ pub struct EncoderDecoder {
 }
 
 impl EncoderDecoder {
-    /// Loads the weights onto `device`. [`EncoderDecoder::forward`] will tell the logits of the
+    /// Loads the weights for `backend`. [`EncoderDecoder::forward`] will tell the logits of the
     /// tokens `written`; those that the model doesn't have may stand at their end.
     ///
     /// # Errors
@@ -244,9 +245,9 @@ impl EncoderDecoder {
         config: Config,
         weights: &mut dyn Weights,
         written: &[u32],
-        device: &Device,
+        backend: &Backend,
     ) -> Result<Self> {
-        let mut loader = Loader::new(weights, device);
+        let mut loader = Loader::new(weights, backend);
         let encoder = (0..config.encoder_layers)
             .map(|i| {
                 let layer = format!("model.encoder.layers.{i}");
@@ -284,11 +285,14 @@ impl EncoderDecoder {
             false => None,
         };
         let head = Linear {
-            weight: Weight::new(tables.projection(), Some(written), device)?,
-            bias: bias.as_ref().map(|bias| Vector::picked(bias, written, device)).transpose()?,
+            weight: tables.head_of(written, backend)?,
+            bias: bias
+                .as_ref()
+                .map(|bias| Vector::picked(bias, written, backend.device()))
+                .transpose()?,
         };
-        let device = device.clone();
-        Ok(Self { config, device, tables, encoder, decoder, last, head, bias })
+        let backend = backend.clone();
+        Ok(Self { config, backend, tables, encoder, decoder, last, head, bias })
     }
 
     /// What the decoder's layers attend to of a source: their keys and values, which have no place
@@ -367,7 +371,7 @@ impl EncoderDecoder {
     pub fn all_logits(&self, source: &[u32], target: &[u32]) -> Result<Vec<Vec<f32>>> {
         let mut kv = SequenceKv::new(Some(self.source(source)?), self.decoder.len());
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens: target }])?;
-        let head = Weight::new(self.tables.projection(), None, &self.device)?;
+        let head = self.tables.head(&self.backend)?;
         let mut logits = parted(head.forward(&Input::new(rows))?)?;
         for row in &mut logits {
             for (logit, bias) in row.iter_mut().zip(self.bias.iter().flatten()) {
@@ -407,11 +411,11 @@ impl EncoderDecoder {
     }
 
     fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
-        let embedded = self.tables.embedding.dequantised(Some(tokens))?;
-        let x =
-            Rows::new(embedded.to_device(&self.device)?)?.scaled(self.config.embedding_scale)?;
+        let embedded = self.tables.embedding.rows(tokens)?;
+        let x = Rows::new(embedded.to_device(self.backend.device())?)?
+            .scaled(self.config.embedding_scale)?;
         let positions = self.config.positions.of(places);
-        x.plus(&Rows::from_host(positions, self.config.shape.hidden, &self.device)?)
+        x.plus(&Rows::from_host(positions, self.config.shape.hidden, self.backend.device())?)
     }
 
     /// `x` plus what `part` makes of it, normed before or behind.
@@ -435,7 +439,7 @@ impl EncoderDecoder {
     }
 
     fn project(&self, projections: &Projections, attended: Vec<f32>) -> Result<Rows> {
-        let rows = Rows::from_host(attended, self.config.shape.hidden, &self.device)?;
+        let rows = Rows::from_host(attended, self.config.shape.hidden, self.backend.device())?;
         projections.output.forward(&Input::new(rows), None)
     }
 

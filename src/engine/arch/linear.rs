@@ -3,15 +3,18 @@
 use std::cell::OnceCell;
 
 use candle_core::{
-    Device, Module, Result, Tensor, bail,
+    Module, Result, Tensor, bail,
     quantized::{GgmlDType, QMatMul},
 };
 
 use super::{
-    super::kernels::{Activations, Format, Full, Kernel, Packed},
+    super::{
+        device::Backend,
+        kernels::{Activations, Format, Full, Kernel, Packed},
+    },
     adapter::LowRank,
     rows::{Rows, Vector},
-    weights::{Matrix, Weights},
+    weights::{Matrix, Table, Weights},
 };
 
 /// What linear layers read. Several may read the same.
@@ -64,17 +67,17 @@ pub(super) enum Weight {
     Packed(Kernel, Packed),
     /// In f32, for our own kernels.
     Full(Full),
-    /// For candle's: on other devices, and on processors that ours aren't made for.
+    /// For candle's.
     Candle(QMatMul),
 }
 
 impl Weight {
-    /// All rows of a matrix, or those of `ids`, for products on `device`.
-    pub fn new(matrix: &Matrix, ids: Option<&[u32]>, device: &Device) -> Result<Self> {
-        let kernel = Kernel::best();
-        if !device.is_cpu() || kernel == Kernel::Plain {
-            return matrix.candle(ids, device).map(Self::Candle);
-        }
+    /// All rows of a matrix, or those of `ids`, as `backend` multiplies them.
+    pub fn new(matrix: &Matrix, ids: Option<&[u32]>, backend: &Backend) -> Result<Self> {
+        let kernel = match backend {
+            Backend::Own(kernel) => *kernel,
+            Backend::Candle(device) => return matrix.candle(ids, device).map(Self::Candle),
+        };
         if let Matrix::Blocks { dtype, columns, .. } = *matrix
             && let Some(format) = format(dtype)
         {
@@ -83,6 +86,41 @@ impl Weight {
         let tensor = matrix.dequantised(ids)?;
         let columns = tensor.dims2()?.1;
         Ok(Self::Full(Full::new(columns, &tensor.flatten_all()?.to_vec1::<f32>()?)))
+    }
+
+    /// The rows `ids` of a table, in order. It isn't held in memory while it is packed.
+    pub fn of_rows(table: &Table, ids: &[u32], backend: &Backend) -> Result<Self> {
+        /// Rows that are read at once, those between them included.
+        const SPAN: u32 = 1 << 12;
+        let (&Table::File { dtype, shape: (_, columns), .. }, &Backend::Own(kernel)) =
+            (table, backend)
+        else {
+            return Self::new(&*table.matrix()?, Some(ids), backend);
+        };
+        let Some(format) = format(dtype) else {
+            return Self::new(&*table.matrix()?, Some(ids), backend);
+        };
+        if !ids.is_sorted() {
+            bail!("rows of a table are read in order")
+        }
+        let (mut packed, mut buffer) = (Packed::with_room(format, columns, ids.len()), Vec::new());
+        let mut rest = ids;
+        while let Some(&first) = rest.first() {
+            let near = rest.partition_point(|id| *id - first < SPAN);
+            // Whole panels, but for the last.
+            let taken = if near < rest.len() { near.next_multiple_of(Packed::PANEL) } else { near };
+            let (these, others) = rest.split_at(taken.min(rest.len()));
+            let last = these.last().copied().unwrap_or(first);
+            table.read(first as usize..last as usize + 1, &mut buffer)?;
+            let width = buffer.len() / (last - first + 1) as usize;
+            let row = |id: &u32| buffer.get((*id - first) as usize * width..)?.get(..width);
+            let Some(rows) = these.iter().map(row).collect::<Option<Vec<_>>>() else {
+                bail!("a row that isn't there was asked for")
+            };
+            packed.push(&rows);
+            rest = others;
+        }
+        Ok(Self::Packed(kernel, packed))
     }
 
     /// `[rows, out]`
@@ -147,14 +185,14 @@ impl Linear {
 /// Takes a model's tensors, one after the other.
 pub(super) struct Loader<'a> {
     weights: &'a mut dyn Weights,
-    device: &'a Device,
+    backend: &'a Backend,
     /// What the matrix before lay in.
     buffer: Vec<u8>,
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(weights: &'a mut dyn Weights, device: &'a Device) -> Self {
-        Self { weights, device, buffer: Vec::new() }
+    pub fn new(weights: &'a mut dyn Weights, backend: &'a Backend) -> Self {
+        Self { weights, backend, buffer: Vec::new() }
     }
 
     pub fn into_weights(self) -> &'a mut dyn Weights {
@@ -166,14 +204,14 @@ impl<'a> Loader<'a> {
     }
 
     pub fn vector(&mut self, name: &str) -> Result<Vector> {
-        Vector::new(self.weights.vector(name, self.device)?)
+        Vector::new(self.weights.vector(name, self.backend.device())?)
     }
 
     /// The linear layer of that name: its weight, and its bias if it has one.
     pub fn linear(&mut self, name: &str) -> Result<Linear> {
         let buffer = std::mem::take(&mut self.buffer);
         let matrix = self.weights.matrix(&format!("{name}.weight"), buffer)?;
-        let weight = Weight::new(&matrix, None, self.device)?;
+        let weight = Weight::new(&matrix, None, self.backend)?;
         self.buffer = matrix.into_buffer();
         let bias = format!("{name}.bias");
         let bias = if self.has(&bias) { Some(self.vector(&bias)?) } else { None };
@@ -183,25 +221,27 @@ impl<'a> Loader<'a> {
 
 /// What stands before the first layer and behind the last, a row for each token of the vocabulary.
 pub(super) struct Tables {
-    /// `[vocab, hidden]`. Its rows are looked up on the host, never multiplied.
-    pub embedding: Matrix,
+    /// `[vocab, hidden]`
+    pub embedding: Table,
     /// The output projection, `[vocab, hidden]`; none where it is the embedding.
-    output: Option<Matrix>,
+    output: Option<Table>,
 }
 
 impl Tables {
     pub fn load(weights: &mut dyn Weights, embedding: &str, output: &str) -> Result<Self> {
-        let embedding = weights.matrix(embedding, Vec::new())?;
-        let output = match weights.has(output) {
-            true => Some(weights.matrix(output, Vec::new())?),
-            false => None,
-        };
+        let embedding = weights.table(embedding)?;
+        let output = weights.has(output).then(|| weights.table(output)).transpose()?;
         Ok(Self { embedding, output })
     }
 
-    /// The output projection.
-    pub fn projection(&self) -> &Matrix {
-        self.output.as_ref().unwrap_or(&self.embedding)
+    /// All rows of the output projection.
+    pub fn head(&self, backend: &Backend) -> Result<Weight> {
+        Weight::new(&*self.projection().matrix()?, None, backend)
+    }
+
+    /// Its rows for the tokens `written`, in order, of which the model may lack those at the end.
+    pub fn head_of(&self, written: &[u32], backend: &Backend) -> Result<Weight> {
+        Weight::of_rows(self.projection(), self.known(written)?, backend)
     }
 
     /// Of the tokens `written`, in order, those that there are.
@@ -209,6 +249,10 @@ impl Tables {
         let vocabulary = self.projection().shape()?.0;
         let known = written.partition_point(|token| (*token as usize) < vocabulary);
         Ok(written.get(..known).unwrap_or(written))
+    }
+
+    fn projection(&self) -> &Table {
+        self.output.as_ref().unwrap_or(&self.embedding)
     }
 }
 

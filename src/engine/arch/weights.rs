@@ -3,9 +3,11 @@
 //! Tensors are asked for by GGUF's names (ggml-org/ggml, `docs/gguf.md`).
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fs::File,
     io::{Read, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,11 +15,13 @@ use std::{
 use candle_core::{
     DType, Device, Result, Tensor, bail,
     pickle::PthTensors,
-    quantized::{GgmlDType, QMatMul, QStorage, QTensor, gguf_file::Content},
-    safetensors::BufferedSafetensors,
+    quantized::{
+        GgmlDType, QMatMul, QStorage, QTensor,
+        gguf_file::{Content, TensorInfo},
+    },
 };
 
-use super::super::gguf;
+use super::super::{gguf, safetensors::SafeTensors};
 
 /// A matrix as a file has it, `[out, in]`; on the host.
 #[derive(Clone)]
@@ -47,17 +51,10 @@ impl Matrix {
         }
     }
 
-    /// Bytes of a row. No block goes beyond one.
+    /// Bytes of a row.
     fn width(&self) -> Result<usize> {
         match self {
-            Self::Blocks { dtype, columns, .. }
-                if *columns > 0 && columns.is_multiple_of(dtype.block_size()) =>
-            {
-                Ok(columns / dtype.block_size() * dtype.type_size())
-            }
-            Self::Blocks { dtype, columns, .. } => {
-                bail!("rows of {columns} are not made of {dtype:?} blocks")
-            }
+            Self::Blocks { dtype, columns, .. } => row_width(*dtype, *columns),
             Self::Full(tensor) => Ok(tensor.dims2()?.1 * size_of::<f32>()),
         }
     }
@@ -122,6 +119,110 @@ impl Matrix {
     }
 }
 
+/// A matrix whose rows are taken out one by one; few of them are ever needed.
+pub enum Table {
+    /// In memory.
+    Memory(Matrix),
+    /// In a file, from which rows are read when they are asked for.
+    File {
+        /// The file.
+        file: File,
+        /// Where the matrix begins in it.
+        start: u64,
+        /// In which of ggml's types it is, row by row.
+        dtype: GgmlDType,
+        /// `[out, in]`
+        shape: (usize, usize),
+    },
+}
+
+impl Table {
+    /// `[out, in]`
+    ///
+    /// # Errors
+    /// It isn't a matrix.
+    pub fn shape(&self) -> Result<(usize, usize)> {
+        match self {
+            Self::Memory(matrix) => matrix.shape(),
+            Self::File { shape, .. } => Ok(*shape),
+        }
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn matrix(&self) -> Result<Cow<'_, Matrix>> {
+        match self {
+            Self::Memory(matrix) => Ok(Cow::Borrowed(matrix)),
+            Self::File { dtype, shape: (rows, columns), .. } => {
+                let (dtype, columns, mut data) = (*dtype, *columns, Vec::new());
+                self.read(0..*rows, &mut data)?;
+                Ok(Cow::Owned(Matrix::Blocks { dtype, columns, data }))
+            }
+        }
+    }
+
+    /// The rows of that range, into `buffer`, as the file has them.
+    ///
+    /// # Errors
+    /// It lies in no file or can't be read, or there are no such rows.
+    pub fn read(&self, range: Range<usize>, buffer: &mut Vec<u8>) -> Result<()> {
+        let Self::File { file, start, dtype, shape: (rows, columns) } = self else {
+            bail!("the matrix lies in no file")
+        };
+        if range.end > *rows {
+            bail!("a row that isn't there was asked for")
+        }
+        let width = row_width(*dtype, *columns)?;
+        buffer.resize(range.len() * width, 0);
+        read_at(file, buffer, start + (range.start * width) as u64)
+    }
+
+    /// The rows `ids` as f32: `[ids, in]`, on the host.
+    ///
+    /// # Errors
+    /// It can't be read, or an id isn't a row's.
+    pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let (dtype, columns) = match self {
+            Self::Memory(matrix) => return matrix.dequantised(Some(ids)),
+            Self::File { dtype, shape: (_, columns), .. } => (*dtype, *columns),
+        };
+        let (mut data, mut row) = (Vec::new(), Vec::new());
+        for id in ids {
+            let id = *id as usize;
+            self.read(id..id + 1, &mut row)?;
+            data.extend_from_slice(&row);
+        }
+        Matrix::Blocks { dtype, columns, data }.dequantised(None)
+    }
+}
+
+/// Reads from a place of a file, which stays where it is for whoever else reads.
+pub fn read_at(file: &File, buffer: &mut [u8], at: u64) -> Result<()> {
+    #[cfg(unix)]
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)?;
+    #[cfg(windows)]
+    {
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match std::os::windows::fs::FileExt::seek_read(file, rest, at + read as u64)? {
+                0 => bail!("the file has become shorter"),
+                more => read += more,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a row. No block goes beyond one.
+fn row_width(dtype: GgmlDType, columns: usize) -> Result<usize> {
+    if columns == 0 || !columns.is_multiple_of(dtype.block_size()) {
+        bail!("rows of {columns} are not made of {dtype:?} blocks")
+    }
+    Ok(columns / dtype.block_size() * dtype.type_size())
+}
+
 /// Where a decoder's tensors come from.
 pub trait Weights {
     /// Whether there is a tensor of that name.
@@ -131,6 +232,11 @@ pub trait Weights {
     /// # Errors
     /// It is missing or can't be read.
     fn matrix(&mut self, name: &str, buffer: Vec<u8>) -> Result<Matrix>;
+    /// A matrix that isn't multiplied.
+    ///
+    /// # Errors
+    /// It is missing or can't be read.
+    fn table(&mut self, name: &str) -> Result<Table>;
     /// A norm's weight or a bias, as f32.
     ///
     /// # Errors
@@ -146,15 +252,22 @@ pub struct GgufWeights {
     pub file: File,
 }
 
+impl GgufWeights {
+    fn info(&self, name: &str) -> Result<&TensorInfo> {
+        match self.content.tensor_infos.get(name) {
+            Some(info) => Ok(info),
+            None => bail!("the tensor {name} is missing"),
+        }
+    }
+}
+
 impl Weights for GgufWeights {
     fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
     }
 
     fn matrix(&mut self, name: &str, mut buffer: Vec<u8>) -> Result<Matrix> {
-        let Some(info) = self.content.tensor_infos.get(name) else {
-            bail!("the tensor {name} is missing")
-        };
+        let info = self.info(name)?;
         let (dtype, columns) = (info.ggml_dtype, info.shape.dims2()?.1);
         let bytes = gguf::bytes(&self.content, info);
         self.file.seek(SeekFrom::Start(bytes.start))?;
@@ -165,6 +278,16 @@ impl Weights for GgufWeights {
             bail!("the file ends within the tensor {name}")
         }
         Ok(Matrix::Blocks { dtype, columns, data: buffer })
+    }
+
+    fn table(&mut self, name: &str) -> Result<Table> {
+        let info = self.info(name)?;
+        Ok(Table::File {
+            file: self.file.try_clone()?,
+            start: gguf::bytes(&self.content, info).start,
+            dtype: info.ggml_dtype,
+            shape: info.shape.dims2()?,
+        })
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {
@@ -184,7 +307,7 @@ pub struct HubWeights {
 
 /// A file of tensors.
 enum Open {
-    Safetensors(BufferedSafetensors),
+    Safetensors(SafeTensors),
     /// PyTorch's own, of which only the tensors are read: nothing in it is run.
     Pickle(PthTensors),
 }
@@ -197,19 +320,19 @@ impl Open {
                 Err(e) => bail!("{e}; what PyTorch before 1.6 wrote must be saved anew"),
             };
         }
-        BufferedSafetensors::new(std::fs::read(path)?).map(Self::Safetensors)
+        SafeTensors::open(path).map(Self::Safetensors)
     }
 
     fn names(&self) -> Vec<String> {
         match self {
-            Self::Safetensors(file) => file.tensors().into_iter().map(|(name, _)| name).collect(),
+            Self::Safetensors(file) => file.names().map(str::to_owned).collect(),
             Self::Pickle(file) => file.tensor_infos().keys().cloned().collect(),
         }
     }
 
     fn load(&self, name: &str) -> Result<Tensor> {
         match self {
-            Self::Safetensors(file) => file.load(name, &Device::Cpu),
+            Self::Safetensors(file) => file.load(name),
             Self::Pickle(file) => match file.get(name)? {
                 Some(tensor) => Ok(tensor),
                 None => bail!("the tensor {name} is missing"),
@@ -356,6 +479,10 @@ impl Weights for HubWeights {
         let dtype = GgmlDType::Q8_0;
         let tensor = QTensor::quantize(&tensor, dtype)?;
         Ok(Matrix::Blocks { dtype, columns, data: tensor.data()?.into_owned() })
+    }
+
+    fn table(&mut self, name: &str) -> Result<Table> {
+        self.matrix(name, Vec::new()).map(Table::Memory)
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {

@@ -1,23 +1,25 @@
 //! BERT encoders as the hub lays them out.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
-use candle_core::{
-    DType, Device, Result as CandleResult, Tensor, bail, safetensors::BufferedSafetensors,
-};
+use candle_core::{DType, Result as CandleResult, Tensor, bail};
 use tokenizers::Tokenizer;
 
 use super::Tokens;
 use crate::engine::{
-    arch::encoder::{EncoderConfig, EncoderWeights},
+    arch::{
+        encoder::{EncoderConfig, EncoderWeights},
+        weights::Table,
+    },
     hub_folder,
+    safetensors::SafeTensors,
 };
 
 /// The tensors of `model.safetensors`.
 pub(super) struct HubEncoder {
-    tensors: HashMap<String, Tensor>,
-    /// `[vocabulary, hidden]`, as f16.
-    words: Tensor,
+    file: SafeTensors,
+    /// What stands before all names, in files of models that are more than an encoder.
+    prefix: &'static str,
 }
 
 /// Reads the folder that `path`, its `model.safetensors`, lies in.
@@ -59,22 +61,9 @@ pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Tokenizer, HubEncoder)
     }
     let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json"))
         .map_err(|e| format!("its tokenizer.json can't be read: {e}"))?;
-    let bytes = std::fs::read(path).map_err(|e| format!("cannot read the file: {e}"))?;
-    let file = BufferedSafetensors::new(bytes).map_err(|e| e.to_string())?;
-    let mut tensors = HashMap::new();
-    let mut words = None;
-    for (name, _) in file.tensors() {
-        let plain = name.strip_prefix("bert.").unwrap_or(&name);
-        let load = || file.load(&name, &Device::Cpu).map_err(|e| format!("{name}: {e}"));
-        if plain == "embeddings.word_embeddings.weight" {
-            words = Some(load()?.to_dtype(DType::F16).map_err(|e| format!("{name}: {e}"))?);
-        } else if !plain.ends_with("position_ids") {
-            let tensor = load()?.to_dtype(DType::F32).map_err(|e| format!("{name}: {e}"))?;
-            tensors.insert(plain.to_owned(), tensor);
-        }
-    }
-    let words = words.ok_or("embeddings.word_embeddings.weight is missing")?;
-    Ok((config, tokenizer, HubEncoder { tensors, words }))
+    let file = SafeTensors::open(path).map_err(|e| e.to_string())?;
+    let prefix = if file.names().any(|name| name.starts_with("bert.")) { "bert." } else { "" };
+    Ok((config, tokenizer, HubEncoder { file, prefix }))
 }
 
 /// The hub's name for one of the encoder's.
@@ -108,17 +97,16 @@ impl EncoderWeights for HubEncoder {
     }
 
     fn table(&self, name: &str, shape: &[usize]) -> CandleResult<Tensor> {
-        let hub = hub_name(name);
-        match self.tensors.get(&hub) {
-            Some(tensor) if tensor.dims() == shape => Ok(tensor.clone()),
-            Some(tensor) => bail!("{hub} has the shape {:?}, not {shape:?}", tensor.dims()),
-            None => bail!("{hub} is missing"),
+        let hub = format!("{}{}", self.prefix, hub_name(name));
+        let tensor = self.file.load(&hub)?.to_dtype(DType::F32)?;
+        if tensor.dims() != shape {
+            bail!("{hub} has the shape {:?}, not {shape:?}", tensor.dims())
         }
+        Ok(tensor)
     }
 
-    fn words(&self, tokens: &[u32]) -> CandleResult<Tensor> {
-        let tokens = Tensor::new(tokens, &Device::Cpu)?;
-        self.words.index_select(&tokens, 0)?.to_dtype(DType::F32)
+    fn words(&self) -> CandleResult<Table> {
+        self.file.table(&format!("{}embeddings.word_embeddings.weight", self.prefix))
     }
 }
 

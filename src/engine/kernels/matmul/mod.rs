@@ -61,18 +61,45 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// Rows that are packed together.
+    pub const PANEL: usize = PANEL;
+
     /// Packs rows of `columns` weights, each as a file has it.
     ///
     /// # Panics
     /// `columns` isn't a multiple of the format's unit, or a row is of another length.
     #[must_use]
     pub fn new(format: Format, columns: usize, rows: &[&[u8]]) -> Self {
+        let mut packed = Self::with_room(format, columns, rows.len());
+        packed.push(rows);
+        packed
+    }
+
+    /// No rows yet, but room for so many.
+    ///
+    /// # Panics
+    /// `columns` isn't a multiple of the format's unit.
+    #[must_use]
+    pub fn with_room(format: Format, columns: usize, rows: usize) -> Self {
         assert!(columns > 0 && columns.is_multiple_of(format.weights()));
-        let (units, bytes) = (columns / format.weights(), format.bytes());
-        assert!(rows.iter().all(|row| row.len() == units * bytes));
         let lines = with_layout!(format, [Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K], {
+            rows.div_ceil(PANEL) * (columns / L::WEIGHTS) * L::LINES
+        });
+        Self { format, rows: 0, columns, lines: Vec::with_capacity(lines) }
+    }
+
+    /// Packs more rows.
+    ///
+    /// # Panics
+    /// A row is of another length, or those before don't fill their last panel.
+    pub fn push(&mut self, rows: &[&[u8]]) {
+        let Self { format, columns, lines, .. } = self;
+        assert!(self.rows.is_multiple_of(PANEL));
+        let (units, bytes) = (*columns / format.weights(), format.bytes());
+        assert!(rows.iter().all(|row| row.len() == units * bytes));
+        with_layout!(format, [Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4K Q5K Q6K], {
             let count = rows.len().div_ceil(PANEL) * units * L::LINES;
-            let mut lines = Vec::with_capacity(count);
+            lines.reserve_exact(count);
             // Each panel is written once, by the thread that packs it.
             let places = lines.spare_capacity_mut()[..count].par_chunks_mut(units * L::LINES);
             places.zip(rows.par_chunks(PANEL)).for_each(|(places, rows)| {
@@ -91,11 +118,10 @@ impl Packed {
             // all lines of these were written.
             #[allow(unsafe_code)]
             unsafe {
-                lines.set_len(count);
+                lines.set_len(lines.len() + count);
             }
-            lines
         });
-        Self { format, rows: rows.len(), columns, lines }
+        self.rows += rows.len();
     }
 
     /// `[out, in]`
