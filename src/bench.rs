@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Backend, Engine, kernels::limits},
-    error::Result,
+    engine::{Backend, Engine, device::Limits, kernels::limits},
+    error::{Error, Result},
 };
 
 /// What is measured.
@@ -61,9 +61,10 @@ pub struct Machine {
     pub features: Vec<String>,
     /// The instruction set of the kernels in use, or `candle` where they are candle's.
     pub kernel: String,
-    /// Bytes a second that the threads read from memory.
+    /// Bytes a second that the threads read from memory, or that a GPU reads and writes in copying.
     pub bandwidth: f64,
-    /// Products of eight-bit numbers a second that the kernel's instructions make in registers.
+    /// Products a second: of eight-bit numbers, as the kernel's instructions make them in registers;
+    /// on a GPU of bf16 numbers, in products of matrices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub products: Option<f64>,
 }
@@ -73,8 +74,9 @@ pub struct Machine {
 pub struct Model {
     /// Its id.
     pub id: String,
-    /// Of its file.
-    pub sha256: String,
+    /// Of its file; none if its weights are random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Bytes of weights that a decoding step reads.
     pub bytes: usize,
     /// Products that a decoding step makes for each sequence, attention apart.
@@ -111,6 +113,9 @@ pub struct Decode {
     /// Share of the products that the machine could have made in that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of_products: Option<f64>,
+    /// Watts that the GPU drew at the end, where it can be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
 }
 
 /// Whole articles, each translated and summarised, beginning with no model loaded.
@@ -128,22 +133,26 @@ pub struct Articles {
 
 impl Machine {
     /// This one.
-    #[must_use]
-    pub fn here(backend: &Backend) -> Self {
+    ///
+    /// # Errors
+    /// candle's, on a GPU.
+    pub fn here(backend: &Backend) -> Result<Self> {
         let kernel = backend.kernel();
+        let limits = backend.limits().map_err(Error::engine("measuring the device"))?;
+        let Limits { bandwidth, products } = limits;
         let mut system = sysinfo::System::new();
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
         let name = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
-        Self {
+        Ok(Self {
             processor: name.filter(|name| !name.is_empty()).unwrap_or("unknown".into()),
             cores: sysinfo::System::physical_core_count().unwrap_or(0),
             threads: rayon::current_num_threads(),
             device: backend.to_string(),
             features: limits::features().into_iter().map(str::to_owned).collect(),
             kernel: kernel.map_or("candle".into(), |kernel| kernel.to_string()),
-            bandwidth: limits::bandwidth(),
-            products: kernel.and_then(limits::products),
-        }
+            bandwidth,
+            products,
+        })
     }
 }
 
@@ -176,6 +185,7 @@ pub fn passes(
     let decode = measures.batch.iter().map(|&sequences| {
         step(&format!("decoding {sequences} together"))?;
         let time = median(engine.time_decode(sequences, measures.context, measures.steps)?);
+        let power = engine.backend().power();
         let products = (cost.layer_products + cost.head_products) * sequences;
         let cached = measures.context + measures.steps / 2;
         let read = cost.layer_bytes + cost.head_bytes + sequences * cached * cost.kv_bytes;
@@ -185,6 +195,7 @@ pub fn passes(
             rate: sequences as f64 / time,
             of_bandwidth: read as f64 / time / machine.bandwidth,
             of_products: share(products, time),
+            power,
         })
     });
     Ok((prefill, decode.collect::<Result<_>>()?))

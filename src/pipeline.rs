@@ -8,7 +8,7 @@ use crate::{
     Language,
     article::{Article, BlockKind},
     digest::{self, Digest},
-    engine::{AdapterInfo, DeviceChoice, Engine, Prompts, Search, embed::Embedder},
+    engine::{AdapterInfo, Backend, DeviceChoice, Engine, Prompts, Search, embed::Embedder},
     error::{Error, Result},
     hub::{
         self, AdapterFiles, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role,
@@ -155,6 +155,7 @@ pub struct Pipeline {
     prompts: Prompts,
     catalogue: Catalogue,
     store: Store,
+    backend: Backend,
     /// Locked while one is loaded: others wait for it instead of loading it too.
     loaded: Mutex<HashMap<String, Arc<Loaded>>>,
     /// The embedding model, once it has been asked for.
@@ -162,17 +163,25 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Reads manifests and templates; loads no model yet.
+    /// Reads manifests and templates and opens the device; loads no model yet.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a template or manifest of the user's own that can't be read.
+    /// [`Error::Usage`] for a template or manifest of the user's own that can't be read, and for a
+    /// device that isn't there.
     pub fn new(settings: Settings) -> Result<Self> {
         let prompts = Prompts::load(settings.prompts_dir.as_deref())
             .map_err(|reason| Error::Usage { reason })?;
         let catalogue = Catalogue::load(settings.user_manifests.as_deref())?;
         let store = Store::open(settings.models_dir.as_deref())?;
+        let backend = settings.device.open()?;
         let (loaded, embedding) = (Mutex::default(), Mutex::default());
-        Ok(Self { settings, prompts, catalogue, store, loaded, embedding })
+        Ok(Self { settings, prompts, catalogue, store, backend, loaded, embedding })
+    }
+
+    /// Where models are computed.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// Article → brief with a translation.
@@ -370,8 +379,7 @@ impl Pipeline {
         let search = Search { beams: self.settings.beams.unwrap_or(search.beams), ..search };
         let weights = self.fetch(&resolved, observer)?;
         observer.event(Event::Loading { model: &key });
-        let device = self.settings.device.open()?;
-        let mut engine = Engine::load(&id, &weights.path, &device)?;
+        let mut engine = Engine::load(&id, &weights.path, &self.backend)?;
         let adapter = files.map(|files| files.load(&id, &mut engine)).transpose()?;
         let probe = manifest.judge.as_ref().map(|judging| Probe::of(judging, &engine));
         let probe = probe.transpose().map_err(|reason| Error::Model {

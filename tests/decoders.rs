@@ -31,8 +31,11 @@ fn load(folder: &Path) -> Engine {
 }
 
 fn check(name: &str) {
-    let expected = expected(name);
-    agrees(&mut load(folder(name).path()), &expected, name);
+    let (folder, expected) = (folder(name), expected(name));
+    for backend in recording::backends() {
+        let mut engine = Engine::load("tiny", folder.path(), &backend).unwrap();
+        agrees(&mut engine, &expected, &format!("{name}, {backend:?}"));
+    }
 }
 
 #[test]

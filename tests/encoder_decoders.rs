@@ -14,9 +14,15 @@ fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder_decoders")
 }
 
-fn load(name: &str) -> Engine {
+fn load(name: &str, backend: &Backend) -> Engine {
     let folder = recording::folder(&recordings().join(name));
-    Engine::load("tiny", folder.path(), &Backend::cpu()).unwrap()
+    Engine::load("tiny", folder.path(), backend).unwrap()
+}
+
+fn check(name: &str) {
+    for backend in recording::backends() {
+        agrees(&mut load(name, &backend), &expected(name), &format!("{name}, {backend:?}"));
+    }
 }
 
 #[test]
@@ -46,18 +52,18 @@ fn expected(name: &str) -> Value {
 
 #[test]
 fn marian_writes_what_it_does_in_transformers() {
-    agrees(&mut load("marian"), &expected("marian"), "marian");
+    check("marian");
 }
 
 #[test]
 fn m2m100_writes_what_it_does_in_transformers() {
-    agrees(&mut load("m2m100"), &expected("m2m100"), "m2m100");
+    check("m2m100");
 }
 
 #[test]
 fn texts_are_the_same_alone_and_among_others() {
     for name in ["marian", "m2m100"] {
-        let (engine, expected) = (load(name), expected(name));
+        let (engine, expected) = (load(name, &Backend::cpu()), expected(name));
         let begin: Vec<u32> = serde_json::from_value(expected["begin"].clone()).unwrap();
         let request = |i: usize| {
             let mut source: Vec<u32> =

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{DeviceChoice, Search, convert::Format};
+use crate::engine::{DeviceChoice, Search, convert::Format, random::RandomType};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -357,6 +357,12 @@ pub struct Bench {
     /// How often each prompt is read; the median counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     pub repeat: u8,
+    /// A model of that shape with random weights instead of a real one: see the examples below
+    #[arg(long, value_name = "NAME", conflicts_with = "paths")]
+    pub shape: Option<String>,
+    /// With --shape: the type of the weights
+    #[arg(long, value_name = "TYPE", value_enum, requires = "shape", default_value = "q4_k")]
+    pub weights: RandomType,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -387,9 +393,11 @@ Examples:
   brief bench articles/ --json > before.json      and a folder, from cold start to last brief
   brief bench articles/ --compare before.json     how many times as fast it is now
   brief bench --model model.gguf --batch 1,2,4 --threads 4
+  brief bench --device cuda --shape qwen3-4b --weights bf16 --batch 1,8,64,256
 
 What a decoding step reads (the weights once, every sequence's cache) and multiplies is shown as a \
-share of what the machine was measured to read and multiply. Times are medians.";
+share of what the machine was measured to read and multiply. Times are medians. Shapes: \
+qwen2.5-1.5b, qwen2.5-7b, qwen3-0.6b, qwen3-4b, qwen3-8b.";
 
 /// `brief models`.
 #[derive(Debug, Args)]

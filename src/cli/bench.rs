@@ -8,14 +8,15 @@ use super::{
     jobs::{Job, one, print},
     plan::{Plan, plan},
     progress::{INTERRUPTED, Screen},
-    together::{Order, together},
+    together::{Order, at_once, together},
 };
 use crate::{
     article,
     batch::{self, Input},
     bench::{self, Articles, Machine, Measures, Model, Report, timed},
+    engine::Engine,
     error::{Error, Result},
-    pipeline::{Observer, Pipeline},
+    pipeline::{Measured, Observer, Pipeline},
 };
 
 /// Runs `brief bench`.
@@ -23,7 +24,19 @@ use crate::{
 /// # Errors
 /// What went wrong, of whatever kind.
 pub fn run(args: Bench) -> Result<Exit> {
-    let Bench { paths, prefill, batch, context, tokens, repeat, json, compare, running } = args;
+    let Bench {
+        paths,
+        prefill,
+        batch,
+        context,
+        tokens,
+        repeat,
+        shape,
+        weights,
+        json,
+        compare,
+        running,
+    } = args;
     let plan = plan(Common { paths, out: None, format: None, running }, None)?;
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);
@@ -38,23 +51,38 @@ pub fn run(args: Bench) -> Result<Exit> {
         inputs => Some(articles(&plan, inputs, &pipeline, &mut screen)?),
     };
     screen.close();
-    let (load, measured) = timed(|| pipeline.measured(&mut screen))?;
+    let (load, measured) = timed(|| match &shape {
+        Some(shape) => {
+            screen.note(&format!("making a random {shape}"));
+            Engine::random(shape, weights, pipeline.backend()).map(Subject::Random)
+        }
+        None => pipeline.measured(&mut screen).map(Subject::Real),
+    })?;
     screen.close();
-    let (first, _) = timed(|| measured.engine().time_prefill(1))?;
-    let cost = measured.engine().cost()?;
+    let engine = measured.engine();
+    let (first, _) = timed(|| engine.time_prefill(1))?;
+    let cost = engine.cost()?;
     let peak = bench::peak_memory();
     screen.note("measuring memory and processor");
-    let machine = Machine::here(measured.engine().backend());
-    let (prefill, decode) = bench::passes(measured.engine(), &machine, &measures, |what| {
+    let machine = Machine::here(engine.backend())?;
+    let (prefill, decode) = bench::passes(engine, &machine, &measures, |what| {
         screen.note(what);
         if INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
         Ok(())
     })?;
+    let (id, sha256) = match (&measured, &shape) {
+        (Subject::Real(measured), _) => {
+            (measured.id().to_owned(), Some(measured.sha256().to_owned()))
+        }
+        (Subject::Random(_), shape) => {
+            (format!("{} with random {weights}", shape.as_deref().unwrap_or_default()), None)
+        }
+    };
     let model = Model {
-        id: measured.id().to_owned(),
-        sha256: measured.sha256().to_owned(),
+        id,
+        sha256,
         bytes: cost.layer_bytes + cost.head_bytes,
         products: cost.layer_products + cost.head_products,
         load: load + first,
@@ -73,6 +101,23 @@ pub fn run(args: Bench) -> Result<Exit> {
         false => table(&report, earlier.as_ref()),
     })?;
     Ok(Exit::Done)
+}
+
+/// What is measured.
+enum Subject {
+    /// A model with what its manifest says.
+    Real(Measured),
+    /// One of which only the shape is real.
+    Random(Engine),
+}
+
+impl Subject {
+    fn engine(&self) -> &Engine {
+        match self {
+            Self::Real(measured) => measured.engine(),
+            Self::Random(engine) => engine,
+        }
+    }
 }
 
 /// An earlier run.
@@ -97,7 +142,7 @@ fn articles(
     };
     let began = Instant::now();
     let (mut sentences, mut first, mut failed) = (0, None, None);
-    together(inputs, Order::AsDone, screen, work, |_, _, result| {
+    together(inputs, at_once(pipeline.backend()), Order::AsDone, screen, work, |_, _, result| {
         first.get_or_insert_with(|| began.elapsed().as_secs_f64());
         match result {
             Ok(count) => sentences += count,
@@ -118,7 +163,8 @@ fn articles(
 fn table(report: &Report, earlier: Option<&Report>) -> String {
     let Report { version, machine: m, model, prefill, decode, articles, peak_memory } = report;
     let possible = m.products.map_or(String::new(), |p| {
-        format!(", {:.0} thousand million eight-bit products a second", p / 1e9)
+        let of = if m.device.starts_with("cpu") { "eight-bit" } else { "bf16" };
+        format!(", {:.0} thousand million {of} products a second", p / 1e9)
     });
     let has = match m.features.as_slice() {
         [] => String::new(),
@@ -160,8 +206,9 @@ fn table(report: &Report, earlier: Option<&Report>) -> String {
     text.push_str(&format!("\ndecode      tokens/s  of products  of reading{column}\n"));
     for d in decode {
         let then = earlier.and_then(|e| e.decode.iter().find(|then| then.sequences == d.sequences));
+        let power = d.power.map_or(String::new(), |watts| format!("  {watts:>5.0} W"));
         text.push_str(&format!(
-            "{:>7}  {:>11.1}  {:>11}  {:>10}{}\n",
+            "{:>7}  {:>11.1}  {:>11}  {:>10}{}{power}\n",
             d.sequences,
             d.rate,
             share(d.of_products),

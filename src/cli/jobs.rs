@@ -7,7 +7,7 @@ use super::{
     args::{Summarize, Translate},
     plan::{Plan, ending, plan},
     progress::Screen,
-    together::{Order, together},
+    together::{Order, at_once, together},
 };
 use crate::{
     Language, article,
@@ -94,48 +94,55 @@ fn run(plan: &Plan, job: Job) -> Result<Exit> {
     let order = if outputs.is_empty() { Order::OfInputs } else { Order::AsDone };
     let work =
         |input: &Input, observer: &mut dyn Observer| one(input, &options, job, &pipeline, observer);
-    together(&inputs, order, &mut screen, work, |screen, i, result| {
-        let result = result.and_then(|briefs| {
-            flagged += briefs.iter().filter(|b| has_flags(b)).count();
-            match outputs.get(i) {
-                Some(path) => batch::write(path, &render::render_many(&briefs, plan.format)),
-                // One page holds all articles, as a digest does; the other formats are written as
-                // they come.
-                None if job == Job::Digest || plan.format == Format::Html => {
-                    pages.extend(briefs);
-                    Ok(())
+    together(
+        &inputs,
+        at_once(pipeline.backend()),
+        order,
+        &mut screen,
+        work,
+        |screen, i, result| {
+            let result = result.and_then(|briefs| {
+                flagged += briefs.iter().filter(|b| has_flags(b)).count();
+                match outputs.get(i) {
+                    Some(path) => batch::write(path, &render::render_many(&briefs, plan.format)),
+                    // One page holds all articles, as a digest does; the other formats are written as
+                    // they come.
+                    None if job == Job::Digest || plan.format == Format::Html => {
+                        pages.extend(briefs);
+                        Ok(())
+                    }
+                    None => {
+                        let joined = done > 0 && plan.format == Format::Markdown;
+                        let text = render::render_many(&briefs, plan.format);
+                        print(&if joined { format!("\n---\n\n{text}") } else { text })
+                    }
                 }
-                None => {
-                    let joined = done > 0 && plan.format == Format::Markdown;
-                    let text = render::render_many(&briefs, plan.format);
-                    print(&if joined { format!("\n---\n\n{text}") } else { text })
+            });
+            let name = inputs.get(i).map(Input::name).unwrap_or_default();
+            match result {
+                Ok(()) => done += 1,
+                Err(Error::Interrupted) => {
+                    given_up.push(name);
+                    return false;
+                }
+                Err(error @ Error::Usage { .. }) => {
+                    unusable = Some(error);
+                    return false;
+                }
+                // Another article may be in a language that another model does.
+                Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
+                    failed += 1;
+                    without_model += 1;
+                    screen.complain(&format!("{name}: {}", super::described(&error)));
+                }
+                Err(error) => {
+                    failed += 1;
+                    screen.complain(&super::described(&error));
                 }
             }
-        });
-        let name = inputs.get(i).map(Input::name).unwrap_or_default();
-        match result {
-            Ok(()) => done += 1,
-            Err(Error::Interrupted) => {
-                given_up.push(name);
-                return false;
-            }
-            Err(error @ Error::Usage { .. }) => {
-                unusable = Some(error);
-                return false;
-            }
-            // Another article may be in a language that another model does.
-            Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
-                failed += 1;
-                without_model += 1;
-                screen.complain(&format!("{name}: {}", super::described(&error)));
-            }
-            Err(error) => {
-                failed += 1;
-                screen.complain(&super::described(&error));
-            }
-        }
-        true
-    });
+            true
+        },
+    );
     if let Some(error) = unusable {
         screen.close();
         return Err(error);

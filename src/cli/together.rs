@@ -13,13 +13,17 @@ use parking_lot::Mutex;
 use super::progress::Screen;
 use crate::{
     batch::Input,
+    engine::Backend,
     error::Result,
     pipeline::{Event, Observer},
 };
 
 /// Articles in work at a time. What one alone lets decode together, its paragraphs, fills no batch,
 /// and a summary is one sequence; more articles only hold more texts and caches in memory.
-const TOGETHER: usize = 4;
+pub fn at_once(backend: &Backend) -> usize {
+    // A GPU computes some hundred sequences in nearly the time of one.
+    if backend.device().is_cpu() { 4 } else { 32 }
+}
 
 /// When the results are heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +54,11 @@ impl Observer for Onlooker<'_, '_> {
     }
 }
 
-/// Does `work` on all inputs, on some at the same time. `each` hears what came of an input, by its
+/// Does `work` on all inputs, on `at_once` of them at the same time. `each` hears what came of an input, by its
 /// index; after it has answered `false`, no other is begun, and those in work are interrupted.
 pub fn together<T: Send>(
     inputs: &[Input],
+    at_once: usize,
     order: Order,
     screen: &mut Screen,
     work: impl Fn(&Input, &mut dyn Observer) -> Result<T> + Sync,
@@ -83,7 +88,7 @@ pub fn together<T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..TOGETHER.min(inputs.len()) {
+        for _ in 0..at_once.min(inputs.len()) {
             let send = send.clone();
             scope.spawn(|| thread(send));
         }
@@ -130,7 +135,7 @@ mod tests {
             let mut heard = Vec::new();
             let mut screen = Screen::new(Loudness::Quiet, 9);
             let work = |input: &Input, _: &mut dyn Observer| Ok(number(input));
-            together(&inputs(), order, &mut screen, work, |_, index, result| {
+            together(&inputs(), 4, order, &mut screen, work, |_, index, result| {
                 assert!(matches!(result, Ok(number) if number == index));
                 heard.push(index);
                 true
@@ -153,7 +158,7 @@ mod tests {
             }
             Ok(())
         };
-        together(&inputs(), Order::AsDone, &mut screen, work, |_, index, result| {
+        together(&inputs(), 4, Order::AsDone, &mut screen, work, |_, index, result| {
             heard.push((index, result.is_ok()));
             result.is_err()
         });

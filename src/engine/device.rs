@@ -1,10 +1,14 @@
 //! Where the model runs.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Instant};
 
-use candle_core::Device;
+use candle_core::{
+    DType, Device,
+    DeviceLocation::{Cpu, Cuda, Metal},
+    Tensor,
+};
 
-use super::kernels::Kernel;
+use super::kernels::{Kernel, limits};
 use crate::error::{Error, Result};
 
 /// What `--device` says.
@@ -15,7 +19,8 @@ pub enum DeviceChoice {
     Auto,
     /// The processor, with the kernels made for it.
     Cpu,
-    /// The processor, with candle's kernels: the reference that ours are measured against.
+    /// The processor, with candle's operations, as on other devices: the reference that our kernels
+    /// are measured against.
     CpuCandle,
     /// An NVIDIA GPU by number.
     Cuda(usize),
@@ -59,13 +64,21 @@ impl std::fmt::Display for DeviceChoice {
     }
 }
 
-/// A device, and whose kernels multiply there.
+/// A device, and who computes there.
 #[derive(Debug, Clone)]
 pub enum Backend {
-    /// The processor, with ours for this instruction set.
+    /// The processor, with our kernels for this instruction set.
     Own(Kernel),
-    /// Any device, with candle's.
-    Candle(Device),
+    /// The processor, with ours, but candle's for products with weights: where ours know no fast
+    /// instructions.
+    Mixed,
+    /// Any device, with candle's operations for everything.
+    Candle {
+        /// Which.
+        device: Device,
+        /// The type of the KV cache, and of weights that aren't quantised: f32 or bf16.
+        dtype: DType,
+    },
 }
 
 impl Backend {
@@ -73,17 +86,35 @@ impl Backend {
     #[must_use]
     pub fn cpu() -> Self {
         match Kernel::best() {
-            Kernel::Plain => Self::Candle(Device::Cpu),
+            Kernel::Plain => Self::Mixed,
             kernel => Self::Own(kernel),
         }
+    }
+
+    /// A GPU, which computes in bf16 fastest.
+    fn gpu(device: Device) -> Self {
+        Self::Candle { device, dtype: DType::BF16 }
     }
 
     /// Where tensors lie.
     #[must_use]
     pub fn device(&self) -> &Device {
         match self {
-            Self::Own(_) => &Device::Cpu,
-            Self::Candle(device) => device,
+            Self::Own(_) | Self::Mixed => &Device::Cpu,
+            Self::Candle { device, .. } => device,
+        }
+    }
+
+    /// Whether activations are candle's tensors.
+    pub(super) fn in_tensors(&self) -> bool {
+        matches!(self, Self::Candle { .. })
+    }
+
+    /// Bytes of a float in the KV cache.
+    pub(super) fn float(&self) -> usize {
+        match self {
+            Self::Own(_) | Self::Mixed => DType::F32.size_in_bytes(),
+            Self::Candle { dtype, .. } => dtype.size_in_bytes(),
         }
     }
 
@@ -92,14 +123,79 @@ impl Backend {
     pub fn kernel(&self) -> Option<Kernel> {
         match self {
             Self::Own(kernel) => Some(*kernel),
-            Self::Candle(_) => None,
+            Self::Mixed | Self::Candle { .. } => None,
         }
     }
 }
 
+/// What a device can do at most, as measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Bytes a second that it reads from memory; that a GPU reads and writes in copying.
+    pub bandwidth: f64,
+    /// Products a second: of eight-bit numbers, as the kernel's instructions make them in registers;
+    /// on a GPU of bf16 numbers, in products of matrices.
+    pub products: Option<f64>,
+}
+
+impl Backend {
+    /// Measures it; takes about a second.
+    ///
+    /// # Errors
+    /// candle's, on a GPU.
+    pub fn limits(&self) -> candle_core::Result<Limits> {
+        match self.device() {
+            Device::Cpu => Ok(Limits {
+                bandwidth: limits::bandwidth(),
+                products: self.kernel().and_then(limits::products),
+            }),
+            gpu => on_gpu(gpu),
+        }
+    }
+
+    /// Watts that an NVIDIA GPU draws at the moment, as its own tool tells it.
+    #[must_use]
+    pub fn power(&self) -> Option<f64> {
+        let Cuda { gpu_id } = self.device().location() else { return None };
+        let tool = std::process::Command::new("nvidia-smi")
+            .args(["-i", &gpu_id.to_string(), "--query-gpu=power.draw"])
+            .arg("--format=csv,noheader,nounits")
+            .output();
+        String::from_utf8(tool.ok()?.stdout).ok()?.trim().parse().ok()
+    }
+}
+
+/// Bytes a second that a GPU reads and writes, and products of bf16 numbers that it makes.
+fn on_gpu(device: &Device) -> candle_core::Result<Limits> {
+    const TIMES: usize = 5;
+    /// Floats that no cache holds, and rows and columns that keep every unit busy.
+    const FLOATS: usize = 1 << 28;
+    const SIDE: usize = 8192;
+    let fastest = |work: &dyn Fn() -> candle_core::Result<Tensor>| {
+        // What is compiled or allocated at first isn't measured.
+        work()?;
+        device.synchronize()?;
+        let mut best = f64::INFINITY;
+        for _ in 0..TIMES {
+            let began = Instant::now();
+            let made = work()?;
+            device.synchronize()?;
+            best = best.min(began.elapsed().as_secs_f64());
+            drop(made);
+        }
+        Ok::<_, candle_core::Error>(best)
+    };
+    let floats = Tensor::zeros(FLOATS, DType::F32, device)?;
+    let copying = fastest(&|| floats.affine(1.0, 1.0))?;
+    drop(floats);
+    let matrix = Tensor::zeros((SIDE, SIDE), DType::BF16, device)?;
+    let multiplying = fastest(&|| matrix.matmul(&matrix))?;
+    let products = Some(SIDE.pow(3) as f64 / multiplying);
+    Ok(Limits { bandwidth: (2 * 4 * FLOATS) as f64 / copying, products })
+}
+
 impl std::fmt::Display for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use candle_core::DeviceLocation::{Cpu, Cuda, Metal};
         match self.device().location() {
             Cpu => f.write_str("cpu"),
             Cuda { gpu_id } => write!(f, "cuda:{gpu_id}"),
@@ -122,17 +218,17 @@ impl DeviceChoice {
         };
         match self {
             Self::Cpu => Ok(Backend::cpu()),
-            Self::CpuCandle => Ok(Backend::Candle(Device::Cpu)),
+            Self::CpuCandle => Ok(Backend::Candle { device: Device::Cpu, dtype: DType::F32 }),
             Self::Cuda(n) => Device::new_cuda(n)
-                .map(Backend::Candle)
+                .map(Backend::gpu)
                 .map_err(|e| missing("no such NVIDIA GPU can be used", "cuda", &e)),
             Self::Metal => Device::new_metal(0)
-                .map(Backend::Candle)
+                .map(Backend::gpu)
                 .map_err(|e| missing("no Metal GPU can be used", "metal", &e)),
             Self::Auto => Ok([Device::new_cuda(0), Device::new_metal(0)]
                 .into_iter()
                 .find_map(std::result::Result::ok)
-                .map_or_else(Backend::cpu, Backend::Candle)),
+                .map_or_else(Backend::cpu, Backend::gpu)),
         }
     }
 }

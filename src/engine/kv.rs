@@ -1,6 +1,10 @@
-//! The KV cache: per sequence, on the host, with shared prefixes.
+//! The KV cache: per sequence, with shared prefixes; on the host, or in rows of a device's pool.
 
 use std::sync::Arc;
+
+use candle_core::Result;
+
+use super::pool::{Pool, Row, places};
 
 /// Keys and values of one layer, for some tokens.
 #[derive(Debug, Clone, Default)]
@@ -56,8 +60,10 @@ pub struct Prefix {
     pub(super) parent: Option<Arc<Prefix>>,
     /// This link's tokens.
     pub(super) tokens: Vec<u32>,
-    /// This link's keys and values, a layer each.
+    /// This link's keys and values, a layer each; empty on a device.
     pub(super) layers: Vec<LayerKv>,
+    /// On a device: a row for each of this link's tokens.
+    rows: Vec<Arc<Row>>,
 }
 
 impl Prefix {
@@ -96,6 +102,8 @@ pub struct SequenceKv {
     layers: usize,
     /// Layers of up to [`PAGE`] tokens; all pages but the last are full.
     tail: Vec<Arc<Vec<LayerKv>>>,
+    /// On a device instead: a row for each token.
+    rows: Vec<Arc<Row>>,
     tail_tokens: usize,
 }
 
@@ -108,6 +116,7 @@ impl SequenceKv {
             prefix,
             layers,
             tail: Vec::new(),
+            rows: Vec::new(),
             tail_tokens: 0,
         }
     }
@@ -143,6 +152,37 @@ impl SequenceKv {
         }
     }
 
+    /// Rows of `pool` for the next `tokens` tokens, which are then to be written there.
+    ///
+    /// # Errors
+    /// There are no more.
+    pub(super) fn take(&mut self, pool: &Arc<Pool>, tokens: usize) -> Result<Vec<u32>> {
+        // A pass that failed may have left some.
+        self.rows.truncate(self.tail_tokens);
+        let rows = pool.take(tokens)?;
+        let at = places(&rows).collect();
+        self.rows.extend(rows);
+        Ok(at)
+    }
+
+    /// On a device: where all its tokens lie, in order of position.
+    pub(super) fn places(&self) -> Vec<u32> {
+        let mut all = self.prefix_places();
+        all.extend(self.tail_places());
+        all
+    }
+
+    /// Of these the shared prefix's.
+    pub(super) fn prefix_places(&self) -> Vec<u32> {
+        let links = self.links();
+        links.iter().rev().flat_map(|prefix| places(&prefix.rows)).collect()
+    }
+
+    /// Of these the sequence's own.
+    pub(super) fn tail_places(&self) -> Vec<u32> {
+        places(&self.rows).collect()
+    }
+
     /// Says that `tokens` tokens were pushed to every layer.
     pub(super) fn advance(&mut self, tokens: usize) {
         self.tail_tokens += tokens;
@@ -157,14 +197,12 @@ impl SequenceKv {
 
     /// Of these the shared prefix's.
     pub(super) fn prefix_pieces(&self, layer: usize) -> Vec<&LayerKv> {
-        let mut pieces: Vec<&LayerKv> = Vec::new();
-        let mut link = self.prefix.as_deref();
-        while let Some(prefix) = link {
-            pieces.extend(prefix.layers.get(layer));
-            link = prefix.parent.as_deref();
-        }
-        pieces.reverse();
-        pieces
+        self.links().into_iter().rev().filter_map(|prefix| prefix.layers.get(layer)).collect()
+    }
+
+    /// The chain of the shared prefix, its end first.
+    fn links(&self) -> Vec<&Prefix> {
+        std::iter::successors(self.prefix.as_deref(), |link| link.parent.as_deref()).collect()
     }
 
     /// Of these the sequence's own.
@@ -174,13 +212,16 @@ impl SequenceKv {
 
     /// Turns the tail into a prefix that other sequences can share.
     pub(super) fn into_prefix(self, tokens: Vec<u32>) -> Prefix {
-        let mut layers = vec![LayerKv::default(); self.layers];
+        let mut layers = match self.tail.is_empty() {
+            true => Vec::new(),
+            false => vec![LayerKv::default(); self.layers],
+        };
         for page in &self.tail {
             for (whole, part) in layers.iter_mut().zip(page.iter()) {
                 whole.append(part);
             }
         }
-        Prefix { parent: self.prefix, tokens, layers }
+        Prefix { parent: self.prefix, tokens, layers, rows: self.rows }
     }
 }
 

@@ -55,8 +55,12 @@ impl Engine {
         // Copies, since a cache that all sequences share is read faster than theirs.
         let own = || Some(Arc::new(kv.clone().into_prefix(self.words(context).collect())));
         let layers = self.model.shape().layers;
-        let mut caches: Vec<SequenceKv> =
-            (0..sequences).map(|_| SequenceKv::new(own(), layers)).collect();
+        let cache = |_| match self.backend.in_tensors() {
+            // Rows of a device's pool can't be copied.
+            true => self.read(context),
+            false => Ok(SequenceKv::new(own(), layers)),
+        };
+        let mut caches: Vec<SequenceKv> = (0..sequences).map(cache).collect::<Result<_>>()?;
         let mut tokens: Vec<Vec<u32>> =
             self.words(context + sequences).skip(context).map(|token| vec![token]).collect();
         let mut step = || -> Result<Duration> {

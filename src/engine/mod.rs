@@ -12,7 +12,9 @@ pub mod hub_folder;
 pub mod kernels;
 pub mod kv;
 pub mod measure;
+mod pool;
 pub mod prompt;
+pub mod random;
 mod safetensors;
 mod schedule;
 mod sentencepiece;
@@ -22,7 +24,7 @@ pub mod vocabulary;
 
 use std::{collections::HashMap, path::Path};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use arch::{adapter::Adapter, decoder::Pass};
@@ -64,12 +66,15 @@ struct Description {
 }
 
 impl Description {
-    fn from_hub(path: &Path) -> Result<Self, String> {
+    fn from_hub(path: &Path, backend: &Backend) -> Result<Self, String> {
         let json = hub_folder::config(path)?;
         let config = ModelConfig::from_hub(&json)?;
         let tokenizer = Tokenizer::from_hub(path)?;
-        let weights = Box::new(HubWeights::open(path, &config.shape().architecture)?);
-        Ok(Self { tokenizer, config, weights })
+        let mut weights = HubWeights::open(path, &config.shape().architecture)?;
+        if let Backend::Candle { dtype: DType::BF16, .. } = backend {
+            weights = weights.in_bf16();
+        }
+        Ok(Self { tokenizer, config, weights: Box::new(weights) })
     }
 
     fn from_gguf(path: &Path) -> Result<Self, String> {
@@ -109,11 +114,21 @@ impl Engine {
                 .to_owned(),
         };
         let shape = if path.is_dir() {
-            Description::from_hub(path).map_err(fail)?
+            Description::from_hub(path, backend).map_err(fail)?
         } else {
             Description::from_gguf(path).map_err(fail)?
         };
-        let Description { tokenizer, mut weights, config } = shape;
+        let Description { tokenizer, weights, config } = shape;
+        Self::assemble(tokenizer, config, weights, backend)
+            .map_err(|e| fail(format!("cannot be loaded: {e}")))
+    }
+
+    fn assemble(
+        tokenizer: Tokenizer,
+        config: ModelConfig,
+        mut weights: Box<dyn Weights>,
+        backend: &Backend,
+    ) -> candle_core::Result<Self> {
         let vocabulary = Vocabulary::english(&tokenizer);
         let (weights, written) = (weights.as_mut(), vocabulary.allowed());
         let model = match config {
@@ -123,10 +138,9 @@ impl Engine {
             ModelConfig::EncoderDecoder(config) => {
                 EncoderDecoder::load(config, weights, written, backend).map(Model::EncoderDecoder)
             }
-        };
-        let model = model.map_err(|e| fail(format!("cannot be loaded: {e}")))?;
-        let backend = backend.clone();
-        Ok(Self { tokenizer, vocabulary, backend, model, schedule: Schedule::default() })
+        }?;
+        let (backend, schedule) = (backend.clone(), Schedule::default());
+        Ok(Self { tokenizer, vocabulary, backend, model, schedule })
     }
 
     /// What it is computed on.

@@ -15,10 +15,6 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Rows that decode together: sequences, or their beams. More would be faster on wide machines, but
-/// each holds its KV cache in memory.
-const BATCH: usize = 24;
-
 /// One call of [`Engine::generate`]; later calls have higher numbers.
 type Job = u64;
 
@@ -138,7 +134,8 @@ impl<'e> Place<'e> {
             };
             // Some threads may have gone.
             batch.running.retain(|(job, _)| state.news.contains_key(job));
-            let coming = fitting(&mut state.waiting, &batch);
+            let most = self.engine.model.together();
+            let coming = fitting(&mut state.waiting, &batch, most);
             MutexGuard::unlocked(&mut state, || self.pass(batch, coming))?;
         }
     }
@@ -216,12 +213,13 @@ impl Drop for Lost<'_> {
     }
 }
 
-/// Takes from those who wait what fits beside the batch: at least one, if that is empty.
-fn fitting(waiting: &mut Vec<Asked>, batch: &Batch) -> Vec<Asked> {
+/// Takes from those who wait what fits beside the batch, up to `most` rows in all: at least one, if
+/// that is empty.
+fn fitting(waiting: &mut Vec<Asked>, batch: &Batch, most: usize) -> Vec<Asked> {
     let mut rows: usize = batch.running.iter().map(|(_, sequence)| sequence.rows()).sum();
     let mut coming = Vec::new();
     while let Some(next) = waiting.last()
-        && (rows == 0 || rows + next.request.beams() <= BATCH)
+        && (rows == 0 || rows + next.request.beams() <= most)
         && let Some(next) = waiting.pop()
     {
         rows += next.request.beams();

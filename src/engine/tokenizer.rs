@@ -9,7 +9,7 @@ use std::{collections::HashMap, path::Path};
 use candle_core::quantized::gguf_file::{Content, Value};
 use tokenizers::{
     AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior,
-    models::bpe::BPE,
+    models::{bpe::BPE, wordlevel::WordLevel},
     normalizers::{Replace, unicode::NFC},
     pre_tokenizers::{
         byte_level::ByteLevel,
@@ -116,6 +116,27 @@ impl Tokenizer {
         };
         let inner = Inner::Whole(Box::new(inner));
         Ok(Self { inner, spelling, pieces, kinds, specials, bos, eos, adds_bos })
+    }
+
+    /// One whose tokens are numbers, for models whose texts mean nothing.
+    ///
+    /// # Errors
+    /// The tokenizers library's.
+    pub fn numbered(size: usize) -> Result<Self, String> {
+        let pieces: Vec<String> = (0..size).map(|id| id.to_string()).collect();
+        let vocab = pieces.iter().cloned().zip(0..).collect();
+        let words = WordLevel::builder().vocab(vocab).unk_token("0".into()).build();
+        let inner = tokenizers::Tokenizer::new(words.map_err(|e| e.to_string())?);
+        Ok(Self {
+            inner: Inner::Whole(Box::new(inner)),
+            spelling: Spelling::SentencePiece,
+            kinds: vec![NORMAL; pieces.len()],
+            pieces,
+            specials: HashMap::new(),
+            bos: None,
+            eos: Vec::new(),
+            adds_bos: false,
+        })
     }
 
     /// Builds the tokenizer from a hub folder's `tokenizer.json`.

@@ -2,12 +2,25 @@
 
 use std::path::Path;
 
-use brief::engine::{Engine, Output, Prompt, Request, Search};
+use brief::engine::{Backend, DeviceChoice, Engine, Output, Prompt, Request, Search};
+use candle_core::{DType, Device};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// transformers' limit in the recordings.
 const TOKENS: usize = 11;
+
+/// Who computes in tests: our kernels; candle's operations alone, on the processor as on any other
+/// device; and those on the device that `BRIEF_TEST_DEVICE` names, if it is set.
+pub fn backends() -> Vec<Backend> {
+    let candle = |device| Backend::Candle { device, dtype: DType::F32 };
+    let mut backends = vec![Backend::cpu(), candle(Device::Cpu)];
+    if let Ok(name) = std::env::var("BRIEF_TEST_DEVICE") {
+        let device: DeviceChoice = name.parse().unwrap();
+        backends.push(candle(device.open().unwrap().device().clone()));
+    }
+    backends
+}
 
 /// What was recorded of a model.
 pub fn expected(recording: &Path) -> Value {

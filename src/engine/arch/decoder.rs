@@ -5,13 +5,17 @@
 //! belong together. Layer definitions follow llama.cpp's (src/models) and transformers', the references
 //! that `tests/reference` compares with.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    super::{device::Backend, kv::SequenceKv},
+    super::{
+        device::Backend,
+        kv::SequenceKv,
+        pool::{Kept, Plan, Pool, Seen},
+    },
     adapter::{Adapter, LowRank, Part},
     attention::{Attending, Heads, attend_rows},
     config::{Config, LayerAttention, Rope, Shape},
@@ -66,6 +70,8 @@ pub struct Decoder {
     output_norm: Norm,
     /// What of it is computed: a row for each token that may be written.
     head: Weight,
+    /// Where keys and values lie, if not on the host.
+    pool: Option<Arc<Pool>>,
     /// What is added in every pass that doesn't say otherwise.
     resident: Option<Adapter>,
 }
@@ -160,8 +166,14 @@ impl Decoder {
         let output_norm = norm(&mut loader, "output_norm.weight", eps)?;
         let tables = Tables::load(loader.into_weights(), "token_embd.weight", "output.weight")?;
         let head = tables.head_of(written, backend)?;
+        let Shape { kv_heads, head_size, .. } = config.shape;
+        let kept = Kept { layers: layers.len(), kv_heads, head_size };
+        let pool = match backend {
+            Backend::Candle { device, dtype } => Some(Pool::planned(kept, device, *dtype)?),
+            Backend::Own(_) | Backend::Mixed => None,
+        };
         let backend = backend.clone();
-        Ok(Self { config, backend, tables, layers, output_norm, head, resident: None })
+        Ok(Self { config, backend, tables, layers, output_norm, head, pool, resident: None })
     }
 
     /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits of each
@@ -184,13 +196,21 @@ impl Decoder {
         parted(self.last_rows(batch, pass)?)
     }
 
+    /// Where keys and values lie, if not on the host.
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_deref()
+    }
+
     /// What one token costs.
     ///
     /// # Errors
     /// candle's.
     pub fn cost(&self) -> Result<Cost> {
         let Shape { layers, kv_heads, head_size, .. } = self.config.shape;
-        let mut cost = Cost { kv_bytes: 8 * layers * kv_heads * head_size, ..Cost::default() };
+        let mut cost = Cost {
+            kv_bytes: 2 * self.backend.float() * layers * kv_heads * head_size,
+            ..Cost::default()
+        };
         let linears = self.layers.iter().flat_map(|layer| {
             let Layer { query, key, value, output, gate, up, down, .. } = layer;
             [query, key, value, output, gate, up, down].map(|linear| &linear.weight)
@@ -270,7 +290,7 @@ impl Decoder {
     fn hidden_here(&self, batch: &mut [Feed<'_>], pass: Pass<'_>) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
         let embedded = self.tables.embedding.rows(&tokens)?;
-        let mut x = Rows::new(embedded.to_device(self.backend.device())?)?;
+        let mut x = Rows::new(&embedded, &self.backend)?;
         if let Some(scale) = self.config.embedding_scale {
             x = x.scaled(scale)?;
         }
@@ -280,11 +300,18 @@ impl Decoder {
         let ways = self.config.rotary.iter().map(|rotary| rotary.frequencies(head_size));
         let turns = ways.map(|frequencies| turns(&positions, &frequencies)).collect();
         let places = Places { turns, positions };
+        let on_device = match &self.pool {
+            Some(pool) => Some(OnDevice::new(self, pool, batch, &places)?),
+            None => None,
+        };
         for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
             let with = |part| pass.adapter.and_then(|a| a.part(index, part));
             let normed = Input::new(layer.attention_norm.forward(&x)?);
-            let attended =
-                Input::new(self.attention(index, layer, &normed, batch, &places, &with)?);
+            let attended = match &on_device {
+                Some(pass) => pass.attention(self, index, layer, &normed, &with)?,
+                None => self.attention(index, layer, &normed, batch, &places, &with)?,
+            };
+            let attended = Input::new(attended);
             let mut attended = layer.output.forward(&attended, with(Part::Output))?;
             if let Some(norm) = &layer.post_attention_norm {
                 attended = norm.forward(&attended)?;
@@ -335,23 +362,15 @@ impl Decoder {
                 rotate(&mut data, turns, heads, head_size, rope);
             }
             if norm_after_rope {
-                data = normed(Rows::from_host(data, head_size, self.backend.device())?)?
-                    .into_host()?;
+                data = normed(Rows::from_host(data, head_size, &self.backend)?)?.into_host()?;
             }
             Ok(data)
         };
         let queries = layer.query.forward(normed, with(Part::Query))?;
         let queries = placed(queries, &layer.query_norm, heads)?;
         let keys = placed(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm, kv_heads)?;
-        let values: Vec<f32> = layer.value.forward(normed, with(Part::Value))?.into_host()?;
-
-        let kv_row = kv_heads * head_size;
-        let mut cached = keys.chunks_exact(kv_row).zip(values.chunks_exact(kv_row));
-        for sequence in batch.iter_mut() {
-            for (key, value) in cached.by_ref().take(sequence.tokens.len()) {
-                sequence.kv.push(index, key, value);
-            }
-        }
+        let keys = Rows::Host { data: keys, columns: kv_heads * head_size };
+        keep(batch, index, keys, layer.value.forward(normed, with(Part::Value))?)?;
 
         let sequences: Vec<Attending<'_>> = batch
             .iter()
@@ -359,8 +378,119 @@ impl Decoder {
             .collect();
         let of = Heads { heads, kv_heads, head_size, scale: self.config.scale, window };
         let out = attend_rows(of, &queries, positions, &sequences);
-        Rows::from_host(out, heads * head_size, self.backend.device())
+        Rows::from_host(out, heads * head_size, &self.backend)
     }
+}
+
+/// What all layers of a pass need on a device.
+struct OnDevice<'p> {
+    pool: &'p Pool,
+    /// Rows of the pool for the pass's tokens.
+    new: Tensor,
+    plan: Plan,
+    /// Cosines and sines of [`Places::turns`], `[rows, head_size / 2]`.
+    turns: Vec<(Tensor, Tensor)>,
+}
+
+impl<'p> OnDevice<'p> {
+    fn new(
+        model: &Decoder,
+        pool: &'p Arc<Pool>,
+        batch: &mut [Feed<'_>],
+        places: &Places,
+    ) -> Result<Self> {
+        let device = model.backend.device();
+        let (mut new, mut sequences) = (Vec::new(), Vec::with_capacity(batch.len()));
+        for Feed { kv, tokens } in batch {
+            let before = kv.len();
+            new.extend(kv.take(pool, tokens.len())?);
+            let until = (before..before + tokens.len()).collect();
+            sequences.push(Seen { until, keys: kv.places() });
+        }
+        let mut windows: Vec<usize> = model.config.attention.iter().map(|l| l.window).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        let half = model.config.shape.head_size / 2;
+        let turns = places.turns.iter().map(|turns| {
+            let table = |of: fn(&(f32, f32)) -> f32| {
+                let values: Vec<f32> = turns.iter().map(of).collect();
+                Tensor::from_vec(values, (turns.len() / half.max(1), half), device)
+            };
+            Ok((table(|(_, cos)| *cos)?, table(|(sin, _)| *sin)?))
+        });
+        Ok(Self {
+            pool,
+            new: Tensor::new(new, device)?,
+            plan: Plan::new(&sequences, &windows, device)?,
+            turns: turns.collect::<Result<_>>()?,
+        })
+    }
+
+    /// As [`Decoder::attention`].
+    fn attention<'a>(
+        &self,
+        model: &Decoder,
+        index: usize,
+        layer: &Layer,
+        normed: &Input,
+        with: &dyn Fn(Part) -> Option<&'a LowRank>,
+    ) -> Result<Rows> {
+        let Config { shape: Shape { head_size, .. }, rope, norm_after_rope, scale, .. } =
+            model.config;
+        let Some(&LayerAttention { rotary, window }) = model.config.attention.get(index) else {
+            bail!("the shape has no layer {index}")
+        };
+        let turns = rotary.and_then(|r| self.turns.get(r));
+        let placed = |rows: Rows, norm: &Option<Norm>| -> Result<Tensor> {
+            let columns = rows.columns()?;
+            let normed = |rows: Rows| match norm {
+                Some(norm) => norm.forward(&rows.in_rows_of(head_size)?)?.in_rows_of(columns),
+                None => Ok(rows),
+            };
+            let rows = if norm_after_rope { rows } else { normed(rows)? };
+            let mut rows = rows.to_tensor()?;
+            if let Some((cos, sin)) = turns {
+                rows = turned(&rows, cos, sin, head_size, rope)?;
+            }
+            if norm_after_rope {
+                rows = normed(Rows::Tensor(rows))?.to_tensor()?;
+            }
+            Ok(rows)
+        };
+        let queries = placed(layer.query.forward(normed, with(Part::Query))?, &layer.query_norm)?;
+        let keys = placed(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm)?;
+        let values = layer.value.forward(normed, with(Part::Value))?.to_tensor()?;
+        self.pool.write(index, &self.new, &keys, &values)?;
+        let (keys, values) = self.pool.layer(index)?;
+        self.plan.attend(scale, window, &queries, keys, values).map(Rows::Tensor)
+    }
+}
+
+/// Turns `[rows, heads * head_size]` by cosines and sines, `[rows, head_size / 2]`.
+fn turned(x: &Tensor, cos: &Tensor, sin: &Tensor, head_size: usize, rope: Rope) -> Result<Tensor> {
+    let (rows, columns) = x.dims2()?;
+    let heads = x.reshape((1, rows, columns / head_size.max(1), head_size))?;
+    let turned = match rope {
+        Rope::Halves => candle_nn::rotary_emb::rope_thd(&heads.contiguous()?, cos, sin)?,
+        Rope::Neighbours => {
+            let by_head = heads.transpose(1, 2)?.contiguous()?;
+            candle_nn::rotary_emb::rope_i(&by_head, cos, sin)?.transpose(1, 2)?.contiguous()?
+        }
+    };
+    turned.reshape((rows, columns))
+}
+
+/// Appends a layer's keys and values of all rows, on the host, each to its sequence.
+pub(super) fn keep(batch: &mut [Feed<'_>], layer: usize, keys: Rows, values: Rows) -> Result<()> {
+    let width = values.columns()?.max(1);
+    let (keys, values) = (keys.into_host()?, values.into_host()?);
+    let mut rows = keys.chunks_exact(width).zip(values.chunks_exact(width));
+    for Feed { kv, tokens } in batch {
+        for (key, value) in rows.by_ref().take(tokens.len()) {
+            kv.push(layer, key, value);
+        }
+    }
+    Ok(())
 }
 
 /// Each sequence's last row of a pass.

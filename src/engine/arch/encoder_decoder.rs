@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Result, bail};
+use candle_core::{Device, Result, Tensor, bail};
 use serde_json::Value;
 
 use super::{
@@ -15,10 +15,11 @@ use super::{
         device::Backend,
         kernels::Activation,
         kv::{LayerKv, Prefix, SequenceKv},
+        pool::{Kept, Plan, Pool, Seen, by_head},
     },
     attention::{Attending, Heads, attend_rows},
     config::Shape,
-    decoder::{Cost, Feed, Logits, last_of_each, parted},
+    decoder::{Cost, Feed, Logits, keep, last_of_each, parted},
     linear::{Input, Linear, Loader, Tables},
     rows::{Rows, Vector},
     weights::Weights,
@@ -181,9 +182,13 @@ impl Projections {
     }
 
     /// Keys and values of rows, each `[rows, hidden]`.
-    fn remembered(&self, input: &Input) -> Result<(Vec<f32>, Vec<f32>)> {
-        let keys = self.key.forward(input, None)?.into_host()?;
-        Ok((keys, self.value.forward(input, None)?.into_host()?))
+    fn remembered(&self, input: &Input) -> Result<(Rows, Rows)> {
+        Ok((self.key.forward(input, None)?, self.value.forward(input, None)?))
+    }
+
+    /// What comes of attended rows.
+    fn project(&self, attended: Rows) -> Result<Rows> {
+        self.output.forward(&Input::new(attended), None)
     }
 }
 
@@ -229,6 +234,8 @@ pub struct EncoderDecoder {
     decoder: Vec<DecoderLayer>,
     /// Norms behind the encoder and the decoder, where norms come first.
     last: Option<(Norm, Norm)>,
+    /// Where keys and values lie, if not on the host.
+    pool: Option<Arc<Pool>>,
     /// A row for each token that may be written, and what is added to its logit.
     head: Linear,
     /// What is added to the logits, `[vocab]`.
@@ -286,13 +293,16 @@ impl EncoderDecoder {
         };
         let head = Linear {
             weight: tables.head_of(written, backend)?,
-            bias: bias
-                .as_ref()
-                .map(|bias| Vector::picked(bias, written, backend.device()))
-                .transpose()?,
+            bias: bias.as_ref().map(|bias| Vector::picked(bias, written, backend)).transpose()?,
+        };
+        let Shape { kv_heads, head_size, .. } = config.shape;
+        let kept = Kept { layers: decoder.len(), kv_heads, head_size };
+        let pool = match backend {
+            Backend::Candle { device, dtype } => Some(Pool::planned(kept, device, *dtype)?),
+            Backend::Own(_) | Backend::Mixed => None,
         };
         let backend = backend.clone();
-        Ok(Self { config, backend, tables, encoder, decoder, last, head, bias })
+        Ok(Self { config, backend, tables, encoder, decoder, last, pool, head, bias })
     }
 
     /// What the decoder's layers attend to of a source: their keys and values, which have no place
@@ -320,19 +330,30 @@ impl EncoderDecoder {
         let until = vec![last; tokens.len()];
         let heads = self.heads(self.config.encoder_heads);
         let mut x = self.embedded(tokens, &places)?;
+        let plan = match &self.pool {
+            Some(_) => {
+                let seen = Seen { until: until.clone(), keys: (0..tokens.len() as u32).collect() };
+                Some(Plan::new(&[seen], &[heads.window], self.backend.device())?)
+            }
+            None => None,
+        };
         for layer in &self.encoder {
             let EncoderLayer { attention, feed_forward } = layer;
             x = self.around(x, &attention.norm, |input| {
-                let queries = attention.query.forward(input, None)?.into_host()?;
+                let queries = attention.query.forward(input, None)?;
                 let (keys, values) = attention.remembered(input)?;
-                let mut kv = LayerKv::default();
-                let width = heads.heads * heads.head_size;
-                for (key, value) in keys.chunks_exact(width).zip(values.chunks_exact(width)) {
-                    kv.push(key, value);
-                }
-                let sequence = Attending { rows: tokens.len(), pieces: vec![&kv] };
-                let out = attend_rows(heads, &queries, &until, &[sequence]);
-                self.project(attention, out)
+                let Some(plan) = &plan else {
+                    let mut kv = LayerKv::default();
+                    each_token(keys, values, |key, value| kv.push(key, value))?;
+                    let sequence = Attending { rows: tokens.len(), pieces: vec![&kv] };
+                    let out = attend_rows(heads, &queries.into_host()?, &until, &[sequence]);
+                    return attention.project(self.rows(out)?);
+                };
+                let keys = by_head(&keys.to_tensor()?, heads.kv_heads)?;
+                let values = by_head(&values.to_tensor()?, heads.kv_heads)?;
+                let out =
+                    plan.attend(heads.scale, heads.window, &queries.to_tensor()?, &keys, &values)?;
+                attention.project(Rows::Tensor(out))
             })?;
             x = self.fed(x, feed_forward)?;
         }
@@ -341,11 +362,20 @@ impl EncoderDecoder {
         }
         let input = Input::new(x);
         let mut kv = SequenceKv::new(None, self.decoder.len());
+        let new = match &self.pool {
+            Some(pool) => {
+                let at = Tensor::new(kv.take(pool, tokens.len())?, self.backend.device())?;
+                Some((pool, at))
+            }
+            None => None,
+        };
         for (index, layer) in self.decoder.iter().enumerate() {
             let (keys, values) = layer.source.remembered(&input)?;
-            let width = self.config.shape.hidden;
-            for (key, value) in keys.chunks_exact(width).zip(values.chunks_exact(width)) {
-                kv.push(index, key, value);
+            match &new {
+                Some((pool, at)) => {
+                    pool.write(index, at, &keys.to_tensor()?, &values.to_tensor()?)?;
+                }
+                None => each_token(keys, values, |key, value| kv.push(index, key, value))?,
             }
         }
         kv.advance(tokens.len());
@@ -381,13 +411,19 @@ impl EncoderDecoder {
         Ok(logits)
     }
 
+    /// Where keys and values lie, if not on the host.
+    pub(super) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_deref()
+    }
+
     /// What one written token costs; the encoder apart.
     ///
     /// # Errors
     /// candle's.
     pub fn cost(&self) -> Result<Cost> {
         let Shape { layers, hidden, .. } = self.config.shape;
-        let mut cost = Cost { kv_bytes: 8 * layers * hidden, ..Cost::default() };
+        let mut cost =
+            Cost { kv_bytes: 2 * self.backend.float() * layers * hidden, ..Cost::default() };
         for layer in &self.decoder {
             let DecoderLayer { attention, source, feed_forward } = layer;
             let own = [&attention.query, &attention.key, &attention.value, &attention.output];
@@ -412,10 +448,13 @@ impl EncoderDecoder {
 
     fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
         let embedded = self.tables.embedding.rows(tokens)?;
-        let x = Rows::new(embedded.to_device(self.backend.device())?)?
-            .scaled(self.config.embedding_scale)?;
-        let positions = self.config.positions.of(places);
-        x.plus(&Rows::from_host(positions, self.config.shape.hidden, self.backend.device())?)
+        let x = Rows::new(&embedded, &self.backend)?.scaled(self.config.embedding_scale)?;
+        x.plus(&self.rows(self.config.positions.of(places))?)
+    }
+
+    /// Rows of hidden states that were computed on the host.
+    fn rows(&self, data: Vec<f32>) -> Result<Rows> {
+        Rows::from_host(data, self.config.shape.hidden, &self.backend)
     }
 
     /// `x` plus what `part` makes of it, normed before or behind.
@@ -438,11 +477,6 @@ impl EncoderDecoder {
         self.around(x, &layer.norm, |input| layer.forward(input, self.config.activation))
     }
 
-    fn project(&self, projections: &Projections, attended: Vec<f32>) -> Result<Rows> {
-        let rows = Rows::from_host(attended, self.config.shape.hidden, self.backend.device())?;
-        projections.output.forward(&Input::new(rows), None)
-    }
-
     /// What the decoder makes of all rows, before the head: `[rows, hidden]`.
     fn hidden(&self, batch: &mut [Feed<'_>]) -> Result<Rows> {
         let tokens: Vec<u32> = batch.iter().flat_map(|s| s.tokens.iter().copied()).collect();
@@ -460,28 +494,44 @@ impl EncoderDecoder {
             bail!("a sequence has no source")
         }
         let heads = self.heads(self.config.shape.heads);
-        let width = self.config.shape.hidden;
+        let on_device = match &self.pool {
+            Some(pool) => Some(OnDevice::new(pool, batch, &places, &sources, &self.backend)?),
+            None => None,
+        };
         let mut x = self.embedded(&tokens, &places)?;
         for (index, layer) in self.decoder.iter().enumerate() {
             let DecoderLayer { attention, source, feed_forward } = layer;
             x = self.around(x, &attention.norm, |input| {
-                let queries = attention.query.forward(input, None)?.into_host()?;
+                let queries = attention.query.forward(input, None)?;
                 let (keys, values) = attention.remembered(input)?;
-                let mut cached = keys.chunks_exact(width).zip(values.chunks_exact(width));
-                for sequence in batch.iter_mut() {
-                    for (key, value) in cached.by_ref().take(sequence.tokens.len()) {
-                        sequence.kv.push(index, key, value);
-                    }
+                if let Some(OnDevice { pool, new, own, .. }) = &on_device {
+                    pool.write(index, new, &keys.to_tensor()?, &values.to_tensor()?)?;
+                    let (keys, values) = pool.layer(index)?;
+                    let out =
+                        own.attend(heads.scale, heads.window, &queries.to_tensor()?, keys, values)?;
+                    return attention.project(Rows::Tensor(out));
                 }
-                let own = attending(batch, |kv| kv.tail_pieces(index));
-                let out = attend_rows(heads, &queries, &places, &own);
-                self.project(attention, out)
+                keep(batch, index, keys, values)?;
+                let pieces = attending(batch, |kv| kv.tail_pieces(index));
+                let out = attend_rows(heads, &queries.into_host()?, &places, &pieces);
+                attention.project(self.rows(out)?)
             })?;
             x = self.around(x, &source.norm, |input| {
-                let queries = source.query.forward(input, None)?.into_host()?;
-                let given = attending(batch, |kv| kv.prefix_pieces(index));
-                let out = attend_rows(heads, &queries, &sources, &given);
-                self.project(source, out)
+                let queries = source.query.forward(input, None)?;
+                if let Some(OnDevice { pool, given, .. }) = &on_device {
+                    let (keys, values) = pool.layer(index)?;
+                    let out = given.attend(
+                        heads.scale,
+                        heads.window,
+                        &queries.to_tensor()?,
+                        keys,
+                        values,
+                    )?;
+                    return source.project(Rows::Tensor(out));
+                }
+                let pieces = attending(batch, |kv| kv.prefix_pieces(index));
+                let out = attend_rows(heads, &queries.into_host()?, &sources, &pieces);
+                source.project(self.rows(out)?)
             })?;
             x = self.fed(x, feed_forward)?;
         }
@@ -493,6 +543,57 @@ impl EncoderDecoder {
             None => Ok(x),
         }
     }
+}
+
+/// What all layers of a pass need on a device.
+struct OnDevice<'p> {
+    pool: &'p Pool,
+    /// Rows of the pool for the pass's tokens.
+    new: Tensor,
+    /// What they attend to of what was written before.
+    own: Plan,
+    /// What they attend to of their sources.
+    given: Plan,
+}
+
+impl<'p> OnDevice<'p> {
+    /// `places` and `sources` are the last that each row sees of its own sequence and of its source.
+    fn new(
+        pool: &'p Arc<Pool>,
+        batch: &mut [Feed<'_>],
+        places: &[usize],
+        sources: &[usize],
+        backend: &Backend,
+    ) -> Result<Self> {
+        let device = backend.device();
+        let (mut new, mut own, mut given) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut sources) = (places.iter(), sources.iter());
+        for Feed { kv, tokens } in batch {
+            let count = tokens.len();
+            new.extend(kv.take(pool, count)?);
+            let until = places.by_ref().take(count).copied().collect();
+            own.push(Seen { until, keys: kv.tail_places() });
+            let until = sources.by_ref().take(count).copied().collect();
+            given.push(Seen { until, keys: kv.prefix_places() });
+        }
+        let whole = [usize::MAX];
+        Ok(Self {
+            pool,
+            new: Tensor::new(new, device)?,
+            own: Plan::new(&own, &whole, device)?,
+            given: Plan::new(&given, &whole, device)?,
+        })
+    }
+}
+
+/// Takes keys and values apart, `[tokens, hidden]` each.
+fn each_token(keys: Rows, values: Rows, mut take: impl FnMut(&[f32], &[f32])) -> Result<()> {
+    let width = keys.columns()?.max(1);
+    let (keys, values) = (keys.into_host()?, values.into_host()?);
+    for (key, value) in keys.chunks_exact(width).zip(values.chunks_exact(width)) {
+        take(key, value);
+    }
+    Ok(())
 }
 
 fn attending<'b>(

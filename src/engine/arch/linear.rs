@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use candle_core::{
-    Module, Result, Tensor, bail,
+    DType, Device, Module, Result, Tensor, bail,
     quantized::{GgmlDType, QMatMul},
 };
 
@@ -40,7 +40,7 @@ impl Input {
     fn host(&self) -> Result<(&[f32], usize)> {
         match &self.rows {
             Rows::Host { data, columns } => Ok((data, *columns)),
-            Rows::Device(_) => bail!("a weight on the processor was given activations elsewhere"),
+            Rows::Tensor(_) => bail!("a weight of our kernels was given a tensor"),
         }
     }
 
@@ -76,7 +76,8 @@ impl Weight {
     pub fn new(matrix: &Matrix, ids: Option<&[u32]>, backend: &Backend) -> Result<Self> {
         let kernel = match backend {
             Backend::Own(kernel) => *kernel,
-            Backend::Candle(device) => return matrix.candle(ids, device).map(Self::Candle),
+            Backend::Mixed => return matrix.candle(ids, &Device::Cpu).map(Self::Candle),
+            Backend::Candle { device, .. } => return matrix.candle(ids, device).map(Self::Candle),
         };
         if let Matrix::Blocks { dtype, columns, .. } = *matrix
             && let Some(format) = format(dtype)
@@ -126,7 +127,13 @@ impl Weight {
     /// `[rows, out]`
     pub fn forward(&self, input: &Input) -> Result<Rows> {
         let (data, columns) = match self {
-            Self::Candle(weight) => return Rows::new(weight.forward(input.tensor()?)?),
+            Self::Candle(weight) => {
+                let product = product(weight, input.tensor()?)?;
+                return match input.rows {
+                    Rows::Host { .. } => Rows::on_host(&product),
+                    Rows::Tensor(_) => Ok(Rows::Tensor(product)),
+                };
+            }
             Self::Packed(kernel, weight) => {
                 (weight.forward(*kernel, input.rounded(weight.unit())?), weight.shape().0)
             }
@@ -204,7 +211,7 @@ impl<'a> Loader<'a> {
     }
 
     pub fn vector(&mut self, name: &str) -> Result<Vector> {
-        Vector::new(self.weights.vector(name, self.backend.device())?)
+        Vector::new(self.weights.vector(name, self.backend.device())?, self.backend)
     }
 
     /// The linear layer of that name: its weight, and its bias if it has one.
@@ -253,6 +260,16 @@ impl Tables {
 
     fn projection(&self) -> &Table {
         self.output.as_ref().unwrap_or(&self.embedding)
+    }
+}
+
+/// candle's product of activations in f32 with a weight of any type, in f32.
+fn product(weight: &QMatMul, input: &Tensor) -> Result<Tensor> {
+    match weight {
+        QMatMul::QTensor(_) => weight.forward(&input.contiguous()?),
+        QMatMul::Tensor(full) | QMatMul::TensorF16(full) => {
+            input.to_dtype(full.dtype())?.matmul(&full.t()?)?.to_dtype(DType::F32)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use candle_core::{Result, Tensor, bail};
 use serde_json::Value;
 
 use super::{
+    super::pool::Pool,
     adapter::Adapter,
     config::{Config, Shape},
     decoder::{Cost, Decoder, Feed, Logits, Pass},
@@ -61,6 +62,18 @@ impl Model {
             Self::Decoder(model) => &model.config.shape,
             Self::EncoderDecoder(model) => &model.config.shape,
         }
+    }
+
+    /// Sequences, or their beams, that are best computed together, given the memory for their caches.
+    #[must_use]
+    pub fn together(&self) -> usize {
+        /// More would be faster on wide processors, but each holds its cache in memory.
+        const ON_HOST: usize = 24;
+        let pool = match self {
+            Self::Decoder(model) => model.pool(),
+            Self::EncoderDecoder(model) => model.pool(),
+        };
+        pool.map_or(ON_HOST, Pool::sequences)
     }
 
     /// Runs `batch` and appends to each sequence's cache. Returns the logits of each sequence's last

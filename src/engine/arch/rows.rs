@@ -3,49 +3,48 @@
 use candle_core::{DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::super::kernels::{
-    Activation, activate, activate_gate, add, add_to_each, layer_norm, rms_norm,
+use super::super::{
+    device::Backend,
+    kernels::{Activation, activate, activate_gate, add, add_to_each, layer_norm, rms_norm},
 };
 
 /// Rows of activations, `[rows, columns]`.
 #[derive(Debug, Clone)]
 pub(super) enum Rows {
-    /// On the processor, row-major.
+    /// For our kernels, row-major.
     Host {
         /// All of them.
         data: Vec<f32>,
         /// Floats of a row.
         columns: usize,
     },
-    /// Elsewhere.
-    Device(Tensor),
+    /// For candle's operations, in f32.
+    Tensor(Tensor),
 }
 
 /// What is the same for all rows: a norm's weight or a bias.
 #[derive(Debug, Clone)]
 pub(super) enum Vector {
     Host(Vec<f32>),
-    Device(Tensor),
+    Tensor(Tensor),
 }
 
 impl Vector {
-    pub fn new(tensor: Tensor) -> Result<Self> {
-        if tensor.device().is_cpu() {
-            Ok(Self::Host(tensor.to_vec1()?))
-        } else {
-            Ok(Self::Device(tensor))
+    /// A tensor that lies where `backend` computes.
+    pub fn new(tensor: Tensor, backend: &Backend) -> Result<Self> {
+        match backend.in_tensors() {
+            true => Ok(Self::Tensor(tensor)),
+            false => Ok(Self::Host(tensor.to_vec1()?)),
         }
     }
-}
 
-impl Vector {
     /// Of `values` those at `places`.
-    pub fn picked(values: &[f32], places: &[u32], device: &Device) -> Result<Self> {
+    pub fn picked(values: &[f32], places: &[u32], backend: &Backend) -> Result<Self> {
         let picked = places.iter().map(|place| values.get(*place as usize).copied());
         let Some(picked) = picked.collect::<Option<Vec<f32>>>() else {
             bail!("a place that isn't there was asked for")
         };
-        Self::new(Tensor::new(picked, device)?)
+        Self::new(Tensor::new(picked, backend.device())?, backend)
     }
 }
 
@@ -62,30 +61,35 @@ fn by_parts(x: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync
 }
 
 impl Rows {
-    /// Of a matrix.
-    pub fn new(tensor: Tensor) -> Result<Self> {
+    /// Of a matrix that was made on the host, for `backend`.
+    pub fn new(tensor: &Tensor, backend: &Backend) -> Result<Self> {
         let tensor = tensor.to_dtype(DType::F32)?;
-        if !tensor.device().is_cpu() {
-            return Ok(Self::Device(tensor));
+        match backend.in_tensors() {
+            true => tensor.to_device(backend.device()).map(Self::Tensor),
+            false => Self::on_host(&tensor),
         }
+    }
+
+    /// Of a matrix in f32, for our kernels.
+    pub fn on_host(tensor: &Tensor) -> Result<Self> {
         let columns = tensor.dims2()?.1;
         Ok(Self::Host { data: tensor.flatten_all()?.to_vec1()?, columns })
     }
 
-    /// Of what was computed on the processor for `device`.
-    pub fn from_host(data: Vec<f32>, columns: usize, device: &Device) -> Result<Self> {
-        if device.is_cpu() {
+    /// Of what was computed on the host, for `backend`.
+    pub fn from_host(data: Vec<f32>, columns: usize, backend: &Backend) -> Result<Self> {
+        if !backend.in_tensors() {
             return Ok(Self::Host { data, columns });
         }
         let rows = data.len() / columns.max(1);
-        Tensor::from_vec(data, (rows, columns), device).map(Self::Device)
+        Tensor::from_vec(data, (rows, columns), backend.device()).map(Self::Tensor)
     }
 
     /// All floats, row-major.
     pub fn into_host(self) -> Result<Vec<f32>> {
         match self {
             Self::Host { data, .. } => Ok(data),
-            Self::Device(tensor) => tensor.flatten_all()?.to_vec1(),
+            Self::Tensor(tensor) => tensor.flatten_all()?.to_vec1(),
         }
     }
 
@@ -95,14 +99,14 @@ impl Rows {
             Self::Host { data, columns } => {
                 Tensor::from_slice(data, (data.len() / (*columns).max(1), *columns), &Device::Cpu)
             }
-            Self::Device(tensor) => Ok(tensor.clone()),
+            Self::Tensor(tensor) => Ok(tensor.clone()),
         }
     }
 
     pub fn columns(&self) -> Result<usize> {
         match self {
             Self::Host { columns, .. } => Ok(*columns),
-            Self::Device(tensor) => Ok(tensor.dims2()?.1),
+            Self::Tensor(tensor) => Ok(tensor.dims2()?.1),
         }
     }
 
@@ -110,7 +114,7 @@ impl Rows {
     pub fn in_rows_of(self, columns: usize) -> Result<Self> {
         match self {
             Self::Host { data, .. } => Ok(Self::Host { data, columns }),
-            Self::Device(tensor) => tensor.reshape(((), columns)).map(Self::Device),
+            Self::Tensor(tensor) => tensor.reshape(((), columns)).map(Self::Tensor),
         }
     }
 
@@ -124,8 +128,8 @@ impl Rows {
                 };
                 Ok(Self::Host { data: rows.concat(), columns: *columns })
             }
-            Self::Device(tensor) => {
-                tensor.index_select(&Tensor::new(ids, tensor.device())?, 0).map(Self::Device)
+            Self::Tensor(tensor) => {
+                tensor.index_select(&Tensor::new(ids, tensor.device())?, 0).map(Self::Tensor)
             }
         }
     }
@@ -136,7 +140,7 @@ impl Rows {
                 data.iter_mut().for_each(|x| *x *= by);
                 Ok(Self::Host { data, columns })
             }
-            Self::Device(tensor) => (tensor * f64::from(by)).map(Self::Device),
+            Self::Tensor(tensor) => (tensor * f64::from(by)).map(Self::Tensor),
         }
     }
 
@@ -151,7 +155,7 @@ impl Rows {
                 });
                 Ok(Self::Host { data, columns })
             }
-            (this, other) => (this.to_tensor()? + other.to_tensor()?).map(Self::Device),
+            (this, other) => (this.to_tensor()? + other.to_tensor()?).map(Self::Tensor),
         }
     }
 
@@ -165,10 +169,10 @@ impl Rows {
                 by_parts(&mut data, columns, |_, x| add_to_each(x, vector));
                 Ok(Self::Host { data, columns })
             }
-            (Self::Device(tensor), Vector::Device(vector)) => {
-                tensor.broadcast_add(vector).map(Self::Device)
+            (Self::Tensor(tensor), Vector::Tensor(vector)) => {
+                tensor.broadcast_add(vector).map(Self::Tensor)
             }
-            _ => bail!("rows and their bias lie on different devices"),
+            _ => bail!("rows and their bias are not of one kind"),
         }
     }
 
@@ -186,10 +190,10 @@ impl Rows {
                 });
                 Ok(Self::Host { data: out, columns })
             }
-            (Self::Device(tensor), Vector::Device(weight)) => {
-                candle_nn::ops::rms_norm(&tensor.contiguous()?, weight, eps).map(Self::Device)
+            (Self::Tensor(tensor), Vector::Tensor(weight)) => {
+                candle_nn::ops::rms_norm(&tensor.contiguous()?, weight, eps).map(Self::Tensor)
             }
-            _ => bail!("rows and their norm lie on different devices"),
+            _ => bail!("rows and their norm are not of one kind"),
         }
     }
 
@@ -207,11 +211,11 @@ impl Rows {
                 });
                 Ok(Self::Host { data: out, columns })
             }
-            (Self::Device(tensor), Vector::Device(weight), Vector::Device(bias)) => {
+            (Self::Tensor(tensor), Vector::Tensor(weight), Vector::Tensor(bias)) => {
                 let tensor = tensor.contiguous()?;
-                candle_nn::ops::layer_norm(&tensor, weight, bias, eps).map(Self::Device)
+                candle_nn::ops::layer_norm(&tensor, weight, bias, eps).map(Self::Tensor)
             }
-            _ => bail!("rows and their norm lie on different devices"),
+            _ => bail!("rows and their norm are not of one kind"),
         }
     }
 
@@ -222,7 +226,7 @@ impl Rows {
                 by_parts(&mut data, 1, |_, x| activate(activation, x));
                 Ok(Self::Host { data, columns })
             }
-            Self::Device(tensor) => activated(&tensor, activation).map(Self::Device),
+            Self::Tensor(tensor) => activated(&tensor, activation).map(Self::Tensor),
         }
     }
 
@@ -240,7 +244,7 @@ impl Rows {
             }
             (this, up) => {
                 let gate = activated(&this.to_tensor()?, activation)?;
-                (gate * up.to_tensor()?).map(Self::Device)
+                (gate * up.to_tensor()?).map(Self::Tensor)
             }
         }
     }

@@ -97,13 +97,24 @@ impl Matrix {
         }
     }
 
-    /// For candle's kernels, on `device`: all rows, or those of `ids`.
+    /// For candle's kernels, on `device`: all rows, or those of `ids`. What isn't quantised stays of
+    /// its type where that is multiplied faster.
     ///
     /// # Errors
     /// candle's, or an id isn't a row's.
     pub fn candle(&self, ids: Option<&[u32]>, device: &Device) -> Result<QMatMul> {
+        let half = match self {
+            Self::Blocks { dtype: GgmlDType::F16, .. } => Some(DType::F16),
+            Self::Blocks { dtype: GgmlDType::BF16, .. } => Some(DType::BF16),
+            _ => None,
+        };
         match self {
             Self::Full(_) => Ok(QMatMul::Tensor(self.dequantised(ids)?.to_device(device)?)),
+            Self::Blocks { .. } if half.is_some() && !device.is_cpu() => {
+                // No number is lost on the way.
+                let tensor = self.dequantised(ids)?.to_dtype(half.unwrap_or(DType::F32))?;
+                Ok(QMatMul::Tensor(tensor.to_device(device)?))
+            }
             Self::Blocks { .. } => QMatMul::from_arc(Arc::new(self.tensor(ids, device)?)),
         }
     }
@@ -296,8 +307,9 @@ impl Weights for GgufWeights {
 }
 
 /// The tensors of a hub folder. Matrices are quantised to Q8_0 while they are loaded, which no
-/// measure of quality tells from the original and which halves bf16.
+/// measure of quality tells from the original and which halves bf16; or kept as bf16.
 pub struct HubWeights {
+    in_bf16: bool,
     /// Which file has which tensor, by the hub's names.
     files: HashMap<String, PathBuf>,
     /// The file read last, since tensors come file by file.
@@ -364,7 +376,7 @@ impl HubWeights {
             "marian" | "m2m_100" => Naming::Own,
             _ => Naming::Llama,
         };
-        let mut weights = Self { files: HashMap::new(), open: None, naming };
+        let mut weights = Self { in_bf16: false, files: HashMap::new(), open: None, naming };
         let index = folder.join("model.safetensors.index.json");
         if index.exists() {
             let text = std::fs::read_to_string(&index).map_err(|e| format!("{e}"))?;
@@ -391,6 +403,12 @@ impl HubWeights {
             weights.open = Some((path, file));
         }
         Ok(weights)
+    }
+
+    /// The same, with matrices in bf16: for devices that multiply those fastest.
+    #[must_use]
+    pub fn in_bf16(self) -> Self {
+        Self { in_bf16: true, ..self }
     }
 
     /// A tensor in f32, as GGUF files have it.
@@ -473,6 +491,9 @@ impl Weights for HubWeights {
     fn matrix(&mut self, name: &str, _: Vec<u8>) -> Result<Matrix> {
         let tensor = self.load(name)?;
         let columns = tensor.dims2()?.1;
+        if self.in_bf16 {
+            return tensor.to_dtype(DType::BF16).map(Matrix::Full);
+        }
         if !columns.is_multiple_of(256) {
             return Ok(Matrix::Full(tensor));
         }
