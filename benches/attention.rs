@@ -35,7 +35,7 @@ fn attention(criterion: &mut Criterion) {
             group.throughput(Throughput::Elements(cached as u64));
             group.bench_function(BenchmarkId::new(format!("{rows} rows"), cached), |bencher| {
                 bencher.iter(|| {
-                    attend(a, black_box(&[&kv]), &queries, &positions, &mut scores, &mut out);
+                    attend(a, black_box(&[&kv]), &queries, &positions, &[], &mut scores, &mut out);
                 });
             });
         }

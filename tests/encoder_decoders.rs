@@ -27,17 +27,22 @@ fn check(name: &str) {
 
 #[test]
 fn a_shape_that_is_not_computed_is_refused() {
-    for (key, value, reason) in [
-        ("decoder_attention_heads", Value::from(5), "5 heads"),
-        ("encoder_attention_heads", 0.into(), "0 heads"),
-        ("activation_function", "gelu".into(), "`gelu`"),
-        ("normalize_before", true.into(), "`normalize_before`"),
-        ("share_encoder_decoder_embeddings", false.into(), "two vocabularies"),
-        ("scale_embedding", Value::Null, "`scale_embedding` is missing"),
+    for (name, key, value, reason) in [
+        ("marian", "decoder_attention_heads", Value::from(5), "5 heads"),
+        ("marian", "encoder_attention_heads", 0.into(), "0 heads"),
+        ("marian", "activation_function", "gelu".into(), "`gelu`"),
+        ("marian", "normalize_before", true.into(), "`normalize_before`"),
+        ("marian", "share_encoder_decoder_embeddings", false.into(), "two vocabularies"),
+        ("marian", "scale_embedding", Value::Null, "`scale_embedding` is missing"),
+        ("t5", "feed_forward_proj", "gated-swish".into(), "`gated-swish`"),
+        ("t5", "relative_attention_num_buckets", 0.into(), "0 buckets"),
+        ("t5", "num_heads", 0.into(), "0 heads"),
+        ("t5", "d_kv", Value::Null, "`d_kv` is missing"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         common::tiny::write_hub_folder(folder.path(), "qwen2");
-        let config = std::fs::read_to_string(recordings().join("marian/config.json")).unwrap();
+        let config = recordings().join(name).join("config.json");
+        let config = std::fs::read_to_string(config).unwrap();
         let mut config: Value = serde_json::from_str(&config).unwrap();
         config[key] = value;
         std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
@@ -61,8 +66,24 @@ fn m2m100_writes_what_it_does_in_transformers() {
 }
 
 #[test]
+fn t5_writes_what_it_does_in_transformers() {
+    check("madlad");
+    check("t5");
+}
+
+#[test]
+fn every_recording_is_compared() {
+    let folders = std::fs::read_dir(recordings()).unwrap().map(|entry| entry.unwrap());
+    let folders = folders.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> =
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["m2m100", "madlad", "marian", "t5"]);
+}
+
+#[test]
 fn texts_are_the_same_alone_and_among_others() {
-    for name in ["marian", "m2m100"] {
+    for name in ["marian", "m2m100", "madlad"] {
         let (engine, expected) = (load(name, &Backend::cpu()), expected(name));
         let begin: Vec<u32> = serde_json::from_value(expected["begin"].clone()).unwrap();
         let request = |i: usize| {

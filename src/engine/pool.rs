@@ -201,6 +201,8 @@ struct Group {
     /// What is added to the scores of each kind of layer, by its window: `[1, sequences, 1, rows,
     /// width]`; nothing, or minus infinity where a query doesn't see a key.
     masks: BTreeMap<usize, Tensor>,
+    /// The first row of each sequence in the pass, and how many are its own.
+    members: Vec<(usize, usize)>,
 }
 
 impl Plan {
@@ -265,15 +267,47 @@ impl Plan {
                 keys: Tensor::new(keys, device)?,
                 width,
                 masks: masks.collect::<Result<_>>()?,
+                members: members.iter().map(|(at, s)| (*at as usize, s.until.len())).collect(),
             });
         }
         let same = order.iter().copied().eq(0..begin) && results == begin;
         Ok(Self { groups, order: if same { None } else { Some(Tensor::new(order, device)?) } })
     }
 
+    /// What is added to the scores of each head, for [`Plan::attend`]: `of` gives it for a head and a
+    /// row of the pass, by the place of the key. Heads share no keys.
+    ///
+    /// # Errors
+    /// candle's, or a key for which there is none.
+    pub fn biases<'b>(
+        &self,
+        heads: usize,
+        of: impl Fn(usize, usize) -> &'b [f32],
+        device: &Device,
+    ) -> Result<Vec<Tensor>> {
+        let group = |group: &Group| {
+            let Group { sequences, rows, width, members, .. } = group;
+            let mut all = Vec::with_capacity(heads * sequences * rows * width);
+            for head in 0..heads {
+                for (begin, own) in members {
+                    for row in 0..*rows {
+                        let bias = of(head, begin + row.min(own.saturating_sub(1)));
+                        let Some(bias) = bias.get(..*width) else {
+                            bail!("there are no biases for {width} keys")
+                        };
+                        all.extend_from_slice(bias);
+                    }
+                }
+            }
+            Tensor::from_vec(all, (heads, *sequences, 1, *rows, *width), device)
+        };
+        self.groups.iter().map(group).collect()
+    }
+
     /// Softmax attention of `queries`, `[rows, heads * head_size]`, to rows of `keys` and `values`,
     /// `[kv_heads, any, head_size]`; in the type of these, but for the softmax. As many floats. A query
-    /// sees `window` positions, its own included; dot products are multiplied by `scale`.
+    /// sees `window` positions, its own included; dot products are multiplied by `scale`, and `biases`,
+    /// if there are any, are added to them: see [`Plan::biases`].
     ///
     /// # Errors
     /// candle's, or a window that the plan wasn't made for.
@@ -284,13 +318,14 @@ impl Plan {
         queries: &Tensor,
         keys: &Tensor,
         values: &Tensor,
+        biases: &[Tensor],
     ) -> Result<Tensor> {
         let (kv_heads, _, size) = keys.dims3()?;
         let columns = queries.dim(1)?;
         let shared = columns / (kv_heads * size).max(1);
         let queries = (queries * f64::from(scale))?.to_dtype(keys.dtype())?;
         let mut results = Vec::with_capacity(self.groups.len());
-        for group in &self.groups {
+        for (index, group) in self.groups.iter().enumerate() {
             let Group { sequences, rows, width, .. } = *group;
             let Some(mask) = group.masks.get(&window) else {
                 bail!("no pass was planned for a window of {window}")
@@ -308,8 +343,11 @@ impl Plan {
                 all.index_select(&group.keys, 1)?.reshape((kv_heads * sequences, width, size))
             };
             let scores = own.matmul(&gather(keys)?.transpose(1, 2)?)?.to_dtype(DType::F32)?;
-            let scores =
-                scores.reshape((kv_heads, sequences, shared, rows, width))?.broadcast_add(mask)?;
+            let mut scores = scores.reshape((kv_heads, sequences, shared, rows, width))?;
+            if let Some(bias) = biases.get(index) {
+                scores = (scores + bias)?;
+            }
+            let scores = scores.broadcast_add(mask)?;
             let weights = candle_nn::ops::softmax_last_dim(&scores)?
                 .reshape((kv_heads * sequences, shared * rows, width))?
                 .to_dtype(values.dtype())?;
@@ -382,7 +420,7 @@ mod tests {
         for window in [usize::MAX, 2] {
             let plan = Plan::new(&sequences, &[usize::MAX, 2], &device).unwrap();
             let (all_keys, all_values) = pool.layer(1).unwrap();
-            let found = plan.attend(0.7, window, &queries, all_keys, all_values).unwrap();
+            let found = plan.attend(0.7, window, &queries, all_keys, all_values, &[]).unwrap();
             let (queries, keys, values) = (rows(&queries), rows(&keys), rows(&values));
             let order = |place: &u32| anywhere.iter().position(|at| at == place).unwrap();
             let mut row = 0;

@@ -32,6 +32,25 @@ pub(super) struct Attending<'a> {
     pub pieces: Vec<&'a LayerKv>,
 }
 
+/// What is added to the scores of each head by how far a key is from a query (Raffel et al. 2020,
+/// arXiv:1910.10683, 2.1), for heads that share no keys.
+pub(super) struct Biases {
+    /// Of each head; a query at the place `zero` finds that of the first key at 0, one before it at 1.
+    pub of_heads: Vec<Vec<f32>>,
+    /// The last place of a query.
+    pub zero: usize,
+    /// Where each row of the pass stands among its sequence's keys.
+    pub places: Vec<usize>,
+}
+
+impl Biases {
+    /// For a row's scores in a head, by the place of the key.
+    pub fn of(&self, head: usize, row: usize) -> &[f32] {
+        let from = self.zero.saturating_sub(self.places.get(row).copied().unwrap_or(0));
+        self.of_heads.get(head).and_then(|all| all.get(from..)).unwrap_or_default()
+    }
+}
+
 /// Attends `queries`, `[rows, heads * head_size]`, each to what its sequence holds up to the
 /// position that `until` has for its row. Returns as many floats.
 pub(super) fn attend_rows(
@@ -39,6 +58,7 @@ pub(super) fn attend_rows(
     queries: &[f32],
     until: &[usize],
     sequences: &[Attending<'_>],
+    biases: Option<&Biases>,
 ) -> Vec<f32> {
     thread_local! {
         /// Room that [`attend`] asks for.
@@ -69,10 +89,14 @@ pub(super) fn attend_rows(
                 q.extend_from_slice(queries.get(from..from + group * head_size).unwrap_or(&[]));
                 at.extend(std::iter::repeat_n(until.get(row).copied().unwrap_or(0), group));
             }
+            let own: Vec<&[f32]> = match biases {
+                Some(biases) => rows.clone().map(|row| biases.of(*kv_head, row)).collect(),
+                None => Vec::new(),
+            };
             let mut out = vec![0f32; q.len()];
             let a = Attention { head_size, kv_heads, kv_head: *kv_head, scale, window };
             SCORES.with_borrow_mut(|scores| {
-                attend(a, &sequence.pieces, &q, &at, scores, &mut out);
+                attend(a, &sequence.pieces, &q, &at, &own, scores, &mut out);
             });
             out
         })

@@ -377,7 +377,7 @@ impl Decoder {
             .map(|s| Attending { rows: s.tokens.len(), pieces: s.kv.pieces(index) })
             .collect();
         let of = Heads { heads, kv_heads, head_size, scale: self.config.scale, window };
-        let out = attend_rows(of, &queries, positions, &sequences);
+        let out = attend_rows(of, &queries, positions, &sequences, None);
         Rows::from_host(out, heads * head_size, &self.backend)
     }
 }
@@ -462,7 +462,7 @@ impl<'p> OnDevice<'p> {
         let values = layer.value.forward(normed, with(Part::Value))?.to_tensor()?;
         self.pool.write(index, &self.new, &keys, &values)?;
         let (keys, values) = self.pool.layer(index)?;
-        self.plan.attend(scale, window, &queries, keys, values).map(Rows::Tensor)
+        self.plan.attend(scale, window, &queries, keys, values, &[]).map(Rows::Tensor)
     }
 }
 

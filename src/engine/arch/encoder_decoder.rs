@@ -1,5 +1,6 @@
-//! Encoder-decoder transformers for translation: marian (OPUS-MT) and m2m_100 (M2M100, NLLB-200,
-//! SMaLL-100), as transformers defines them (`models/marian`, `models/m2m_100`).
+//! Encoder-decoder transformers for translation: marian (OPUS-MT), m2m_100 (M2M100, NLLB-200,
+//! SMaLL-100) and t5 (T5 1.1, MADLAD-400), as transformers defines them (`models/marian`,
+//! `models/m2m_100`, `models/t5`).
 //!
 //! The encoder reads a source once; what the decoder's layers attend to of it, their keys and values,
 //! is the [`Prefix`] of every sequence that translates it. So beams, batches
@@ -17,7 +18,7 @@ use super::{
         kv::{LayerKv, Prefix, SequenceKv},
         pool::{Kept, Plan, Pool, Seen, by_head},
     },
-    attention::{Attending, Heads, attend_rows},
+    attention::{Attending, Biases, Heads, attend_rows},
     config::Shape,
     decoder::{Cost, Feed, Logits, keep, last_of_each, parted},
     linear::{Input, Linear, Loader, Tables},
@@ -26,9 +27,9 @@ use super::{
 };
 
 /// The `model_type`s that load.
-pub const SUPPORTED: [&str; 2] = ["marian", "m2m_100"];
+pub const SUPPORTED: [&str; 3] = ["marian", "m2m_100", "t5"];
 
-/// PyTorch's default of `nn.LayerNorm`, which none of these models changes.
+/// PyTorch's default of `nn.LayerNorm`, which none of the models that have it changes.
 const EPS: f32 = 1e-5;
 
 /// What `config.json` says of such a model.
@@ -42,20 +43,79 @@ pub struct Config {
     /// Norms stand before attention and feed-forward layers, and one more behind all; else they
     /// stand behind each sum.
     norm_first: bool,
+    /// What T5 has instead of a mean in its norms.
+    rms_eps: Option<f32>,
     positions: Positions,
     embedding_scale: f32,
+    /// Multiplies the dot products of attention; none where that is 1 over the root of a head's size.
+    attention_scale: Option<f32>,
+    /// Multiplies what the head reads.
+    head_scale: f32,
+}
+
+/// How a model tells where a token stands.
+#[derive(Debug, Clone)]
+enum Positions {
+    /// Added to the embeddings.
+    Absolute(Sinusoidal),
+    /// Added to the scores, by how far a key is from a query.
+    Relative(Relative),
+}
+
+/// Buckets of distances, the farther the coarser (Raffel et al. 2020, arXiv:1910.10683, 2.1).
+#[derive(Debug, Clone, Copy)]
+struct Relative {
+    buckets: usize,
+    /// From here on all are in the last one.
+    most: usize,
+}
+
+impl Relative {
+    /// Of a key so far behind its query; before it, if that is negative. Where keys behind queries
+    /// are seen (`both`), they have buckets of their own.
+    fn bucket(self, behind: isize, both: bool) -> usize {
+        let buckets = if both { self.buckets / 2 } else { self.buckets };
+        let first = if both && behind > 0 { buckets } else { 0 };
+        let far = if both { behind.unsigned_abs() } else { (-behind).max(0).unsigned_abs() };
+        let exact = buckets / 2;
+        if far < exact {
+            return first + far;
+        }
+        let step = (far as f32 / exact as f32).ln() / (self.most as f32 / exact as f32).ln();
+        let coarse = exact + (step * (buckets - exact) as f32) as usize;
+        first + coarse.min(buckets - 1)
+    }
+
+    /// Those of rows at `places` of their sequences, which have up to `keys` keys; `weights` are
+    /// `[buckets, heads]`.
+    fn biases(
+        self,
+        weights: &[f32],
+        heads: usize,
+        places: &[usize],
+        keys: usize,
+        both: bool,
+    ) -> Biases {
+        let zero = places.iter().copied().max().unwrap_or(0);
+        let of_head = |head: usize| {
+            let bucket = |i: usize| self.bucket(i as isize - zero as isize, both);
+            let weight = |i: usize| weights.get(bucket(i) * heads + head).copied().unwrap_or(0.0);
+            (0..zero + keys).map(weight).collect()
+        };
+        Biases { of_heads: (0..heads).map(of_head).collect(), zero, places: places.to_vec() }
+    }
 }
 
 /// Sinusoidal positions (Vaswani et al. 2017), sines first, then cosines.
 #[derive(Debug, Clone)]
-struct Positions {
+struct Sinusoidal {
     /// Of each pair, in radians a token.
     frequencies: Vec<f32>,
     /// That of the first token.
     offset: usize,
 }
 
-impl Positions {
+impl Sinusoidal {
     /// Those of so many tokens from `first` on: `[tokens, hidden]`.
     fn of(&self, places: &[usize]) -> Vec<f32> {
         let turn = |place: &usize| {
@@ -80,6 +140,9 @@ impl Config {
         };
         let flag = |name: &str| json.get(name).and_then(Value::as_bool);
         let architecture = text("model_type").unwrap_or_default().to_owned();
+        if architecture == "t5" {
+            return Self::from_t5(json, number);
+        }
         let marian = architecture == "marian";
         // Some converted checkpoints set what the authors' own models don't have.
         for (name, expected) in [
@@ -130,11 +193,14 @@ impl Config {
             encoder_heads: encoder.heads,
             activation,
             norm_first: !marian,
-            positions: Positions {
+            rms_eps: None,
+            positions: Positions::Absolute(Sinusoidal {
                 frequencies: (0..half).map(frequency).collect(),
                 // fairseq's: the padding's id, and one more.
                 offset: if marian { 0 } else { number("pad_token_id")? + 1 },
-            },
+            }),
+            attention_scale: None,
+            head_scale: 1.0,
             embedding_scale: match flag("scale_embedding") {
                 Some(false) => 1.0,
                 Some(true) => (hidden as f32).sqrt(),
@@ -142,23 +208,123 @@ impl Config {
             },
         })
     }
+
+    fn from_t5(
+        json: &Value,
+        number: impl Fn(&str) -> std::result::Result<usize, String>,
+    ) -> std::result::Result<Self, String> {
+        let hidden = number("d_model")?;
+        let layers = number("num_layers")?;
+        let heads = number("num_heads")?;
+        let shape = |layers| {
+            Shape {
+                architecture: "t5".into(),
+                layers,
+                hidden,
+                heads,
+                kv_heads: heads,
+                head_size: number("d_kv")?,
+                // No position is too far. It was trained with so many.
+                context_length: number("n_positions").unwrap_or(512),
+            }
+            .plausible()
+        };
+        let encoder = shape(layers)?;
+        let relative = Relative {
+            buckets: number("relative_attention_num_buckets")?,
+            most: number("relative_attention_max_distance").unwrap_or(128),
+        };
+        if !(4..=4096).contains(&relative.buckets) || relative.most <= relative.buckets / 2 {
+            return Err(format!(
+                "config.json: {} buckets of distances up to {}",
+                relative.buckets, relative.most
+            ));
+        }
+        let activation = match json.get("feed_forward_proj").and_then(Value::as_str) {
+            Some("gated-gelu") => Activation::GeluTanh,
+            Some("gated-silu") => Activation::Silu,
+            Some("relu") | None => Activation::Relu,
+            Some(other) => {
+                return Err(format!("its feed-forward layer `{other}` is not supported yet"));
+            }
+        };
+        let flag = |name: &str| json.get(name).and_then(Value::as_bool);
+        let scaled = flag("scale_decoder_outputs").or(flag("tie_word_embeddings")).unwrap_or(true);
+        let eps = json.get("layer_norm_epsilon").and_then(Value::as_f64).unwrap_or(1e-6);
+        Ok(Self {
+            shape: shape(number("num_decoder_layers").unwrap_or(layers))?,
+            encoder_layers: encoder.layers,
+            encoder_heads: heads,
+            activation,
+            norm_first: true,
+            rms_eps: Some(eps as f32),
+            positions: Positions::Relative(relative),
+            embedding_scale: 1.0,
+            attention_scale: Some(1.0),
+            head_scale: if scaled { 1.0 / (hidden as f32).sqrt() } else { 1.0 },
+        })
+    }
+}
+
+/// What the tensors of a layer are called.
+struct Names {
+    layer: String,
+    t5: bool,
+}
+
+impl Names {
+    fn of(config: &Config, stack: &str, index: usize) -> Self {
+        let t5 = config.rms_eps.is_some();
+        let layer = match t5 {
+            true => format!("{stack}.block.{index}.layer"),
+            false => format!("model.{stack}.layers.{index}"),
+        };
+        Self { layer, t5 }
+    }
+
+    /// An attention: of T5 the part of the layer that it is, and its name there; of the others its name.
+    fn attention(&self, part: usize, theirs: &str, ours: &str) -> [String; 5] {
+        let Self { layer, t5 } = self;
+        match t5 {
+            true => {
+                let [q, k, v, o] =
+                    ["q", "k", "v", "o"].map(|p| format!("{layer}.{part}.{theirs}.{p}"));
+                [q, k, v, o, format!("{layer}.{part}.layer_norm")]
+            }
+            false => {
+                let [q, k, v, o] = ["q_proj", "k_proj", "v_proj", "out_proj"]
+                    .map(|p| format!("{layer}.{ours}.{p}"));
+                [q, k, v, o, format!("{layer}.{ours}_layer_norm")]
+            }
+        }
+    }
 }
 
 struct Norm {
     weight: Vector,
-    bias: Vector,
+    kind: NormKind,
+}
+
+enum NormKind {
+    Layer { bias: Vector },
+    RootMeanSquare { eps: f32 },
 }
 
 impl Norm {
-    fn load(loader: &mut Loader<'_>, name: &str) -> Result<Self> {
-        Ok(Self {
-            weight: loader.vector(&format!("{name}.weight"))?,
-            bias: loader.vector(&format!("{name}.bias"))?,
-        })
+    fn load(loader: &mut Loader<'_>, name: &str, rms_eps: Option<f32>) -> Result<Self> {
+        let weight = loader.vector(&format!("{name}.weight"))?;
+        let kind = match rms_eps {
+            Some(eps) => NormKind::RootMeanSquare { eps },
+            None => NormKind::Layer { bias: loader.vector(&format!("{name}.bias"))? },
+        };
+        Ok(Self { weight, kind })
     }
 
     fn forward(&self, rows: &Rows) -> Result<Rows> {
-        rows.layer_normed(&self.weight, &self.bias, EPS)
+        match &self.kind {
+            NormKind::Layer { bias } => rows.layer_normed(&self.weight, bias, EPS),
+            NormKind::RootMeanSquare { eps } => rows.normed(&self.weight, *eps),
+        }
     }
 }
 
@@ -171,13 +337,14 @@ struct Projections {
 }
 
 impl Projections {
-    fn load(loader: &mut Loader<'_>, name: &str) -> Result<Self> {
+    fn load(loader: &mut Loader<'_>, names: &[String; 5], rms_eps: Option<f32>) -> Result<Self> {
+        let [query, key, value, output, norm] = names;
         Ok(Self {
-            query: loader.linear(&format!("{name}.q_proj"))?,
-            key: loader.linear(&format!("{name}.k_proj"))?,
-            value: loader.linear(&format!("{name}.v_proj"))?,
-            output: loader.linear(&format!("{name}.out_proj"))?,
-            norm: Norm::load(loader, &format!("{name}_layer_norm"))?,
+            query: loader.linear(query)?,
+            key: loader.linear(key)?,
+            value: loader.linear(value)?,
+            output: loader.linear(output)?,
+            norm: Norm::load(loader, norm, rms_eps)?,
         })
     }
 
@@ -193,22 +360,38 @@ impl Projections {
 }
 
 struct FeedForward {
+    /// What lets through, where something does.
+    gate: Option<Linear>,
     up: Linear,
     down: Linear,
     norm: Norm,
 }
 
 impl FeedForward {
-    fn load(loader: &mut Loader<'_>, layer: &str) -> Result<Self> {
+    /// `part` is that of T5's layer.
+    fn load(loader: &mut Loader<'_>, of: &Names, part: usize, rms: Option<f32>) -> Result<Self> {
+        let Names { layer, t5 } = of;
+        let name = |theirs: &str, ours: &str| match t5 {
+            true => format!("{layer}.{part}.{theirs}"),
+            false => format!("{layer}.{ours}"),
+        };
+        let gate = name("DenseReluDense.wi_0", "");
+        let gated = loader.has(&format!("{gate}.weight"));
+        let up = if gated { "DenseReluDense.wi_1" } else { "DenseReluDense.wi" };
         Ok(Self {
-            up: loader.linear(&format!("{layer}.fc1"))?,
-            down: loader.linear(&format!("{layer}.fc2"))?,
-            norm: Norm::load(loader, &format!("{layer}.final_layer_norm"))?,
+            gate: gated.then(|| loader.linear(&gate)).transpose()?,
+            up: loader.linear(&name(up, "fc1"))?,
+            down: loader.linear(&name("DenseReluDense.wo", "fc2"))?,
+            norm: Norm::load(loader, &name("layer_norm", "final_layer_norm"), rms)?,
         })
     }
 
     fn forward(&self, input: &Input, activation: Activation) -> Result<Rows> {
-        let up = self.up.forward(input, None)?.activated(activation)?;
+        let up = self.up.forward(input, None)?;
+        let up = match &self.gate {
+            Some(gate) => gate.forward(input, None)?.gating(&up, activation)?,
+            None => up.activated(activation)?,
+        };
         self.down.forward(&Input::new(up), None)
     }
 }
@@ -224,6 +407,28 @@ struct DecoderLayer {
     feed_forward: FeedForward,
 }
 
+/// Weights of relative positions, `[buckets, heads]`; all layers of a stack have the same.
+struct Distances {
+    relative: Relative,
+    encoder: Vec<f32>,
+    decoder: Vec<f32>,
+}
+
+impl Distances {
+    fn load(weights: &mut dyn Weights, config: &Config, relative: Relative) -> Result<Self> {
+        let mut of = |stack: &str| -> Result<Vec<f32>> {
+            let part = "SelfAttention.relative_attention_bias.weight";
+            let weights =
+                weights.vector(&format!("{stack}.block.0.layer.0.{part}"), &Device::Cpu)?;
+            if weights.dims() != [relative.buckets, config.shape.heads] {
+                bail!("the weights of the {stack}'s distances have the shape {:?}", weights.dims())
+            }
+            weights.flatten_all()?.to_vec1()
+        };
+        Ok(Self { relative, encoder: of("encoder")?, decoder: of("decoder")? })
+    }
+}
+
 /// A loaded encoder-decoder.
 pub struct EncoderDecoder {
     /// Its shape.
@@ -234,6 +439,8 @@ pub struct EncoderDecoder {
     decoder: Vec<DecoderLayer>,
     /// Norms behind the encoder and the decoder, where norms come first.
     last: Option<(Norm, Norm)>,
+    /// How distances are weighed, where that tells positions.
+    distances: Option<Distances>,
     /// Where keys and values lie, if not on the host.
     pool: Option<Arc<Pool>>,
     /// A row for each token that may be written, and what is added to its logit.
@@ -255,34 +462,46 @@ impl EncoderDecoder {
         backend: &Backend,
     ) -> Result<Self> {
         let mut loader = Loader::new(weights, backend);
+        let rms = config.rms_eps;
         let encoder = (0..config.encoder_layers)
             .map(|i| {
-                let layer = format!("model.encoder.layers.{i}");
+                let names = Names::of(&config, "encoder", i);
+                let own = names.attention(0, "SelfAttention", "self_attn");
                 Ok(EncoderLayer {
-                    attention: Projections::load(&mut loader, &format!("{layer}.self_attn"))?,
-                    feed_forward: FeedForward::load(&mut loader, &layer)?,
+                    attention: Projections::load(&mut loader, &own, rms)?,
+                    feed_forward: FeedForward::load(&mut loader, &names, 1, rms)?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
         let decoder = (0..config.shape.layers)
             .map(|i| {
-                let layer = format!("model.decoder.layers.{i}");
+                let names = Names::of(&config, "decoder", i);
+                let own = names.attention(0, "SelfAttention", "self_attn");
+                let source = names.attention(1, "EncDecAttention", "encoder_attn");
                 Ok(DecoderLayer {
-                    attention: Projections::load(&mut loader, &format!("{layer}.self_attn"))?,
-                    source: Projections::load(&mut loader, &format!("{layer}.encoder_attn"))?,
-                    feed_forward: FeedForward::load(&mut loader, &layer)?,
+                    attention: Projections::load(&mut loader, &own, rms)?,
+                    source: Projections::load(&mut loader, &source, rms)?,
+                    feed_forward: FeedForward::load(&mut loader, &names, 2, rms)?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
+        let (encoder_norm, decoder_norm, shared) = match rms {
+            Some(_) => ("encoder.final_layer_norm", "decoder.final_layer_norm", "shared.weight"),
+            None => ("model.encoder.layer_norm", "model.decoder.layer_norm", "model.shared.weight"),
+        };
         let last = match config.norm_first {
             true => Some((
-                Norm::load(&mut loader, "model.encoder.layer_norm")?,
-                Norm::load(&mut loader, "model.decoder.layer_norm")?,
+                Norm::load(&mut loader, encoder_norm, rms)?,
+                Norm::load(&mut loader, decoder_norm, rms)?,
             )),
             false => None,
         };
         let weights = loader.into_weights();
-        let tables = Tables::load(weights, "model.shared.weight", "lm_head.weight")?;
+        let distances = match config.positions {
+            Positions::Absolute(_) => None,
+            Positions::Relative(relative) => Some(Distances::load(weights, &config, relative)?),
+        };
+        let tables = Tables::load(weights, shared, "lm_head.weight")?;
         let written = tables.known(written)?;
         let bias = match weights.has("final_logits_bias") {
             true => {
@@ -302,7 +521,7 @@ impl EncoderDecoder {
             Backend::Own(_) | Backend::Mixed => None,
         };
         let backend = backend.clone();
-        Ok(Self { config, backend, tables, encoder, decoder, last, pool, head, bias })
+        Ok(Self { config, backend, tables, encoder, decoder, last, distances, pool, head, bias })
     }
 
     /// What the decoder's layers attend to of a source: their keys and values, which have no place
@@ -330,10 +549,17 @@ impl EncoderDecoder {
         let until = vec![last; tokens.len()];
         let heads = self.heads(self.config.encoder_heads);
         let mut x = self.embedded(tokens, &places)?;
+        let biases = self.distances.as_ref().map(|distances| {
+            let Distances { relative, encoder, .. } = distances;
+            relative.biases(encoder, heads.heads, &places, tokens.len(), true)
+        });
         let plan = match &self.pool {
             Some(_) => {
+                let device = self.backend.device();
                 let seen = Seen { until: until.clone(), keys: (0..tokens.len() as u32).collect() };
-                Some(Plan::new(&[seen], &[heads.window], self.backend.device())?)
+                let plan = Plan::new(&[seen], &[heads.window], device)?;
+                let biases = on_device(&plan, biases.as_ref(), heads.heads, device)?;
+                Some((plan, biases))
             }
             None => None,
         };
@@ -342,17 +568,29 @@ impl EncoderDecoder {
             x = self.around(x, &attention.norm, |input| {
                 let queries = attention.query.forward(input, None)?;
                 let (keys, values) = attention.remembered(input)?;
-                let Some(plan) = &plan else {
+                let Some((plan, on_device)) = &plan else {
                     let mut kv = LayerKv::default();
                     each_token(keys, values, |key, value| kv.push(key, value))?;
                     let sequence = Attending { rows: tokens.len(), pieces: vec![&kv] };
-                    let out = attend_rows(heads, &queries.into_host()?, &until, &[sequence]);
-                    return attention.project(self.rows(out)?);
+                    let out = attend_rows(
+                        heads,
+                        &queries.into_host()?,
+                        &until,
+                        &[sequence],
+                        biases.as_ref(),
+                    );
+                    return attention.project(self.rows(heads, out)?);
                 };
                 let keys = by_head(&keys.to_tensor()?, heads.kv_heads)?;
                 let values = by_head(&values.to_tensor()?, heads.kv_heads)?;
-                let out =
-                    plan.attend(heads.scale, heads.window, &queries.to_tensor()?, &keys, &values)?;
+                let out = plan.attend(
+                    heads.scale,
+                    heads.window,
+                    &queries.to_tensor()?,
+                    &keys,
+                    &values,
+                    on_device,
+                )?;
                 attention.project(Rows::Tensor(out))
             })?;
             x = self.fed(x, feed_forward)?;
@@ -428,7 +666,7 @@ impl EncoderDecoder {
             let DecoderLayer { attention, source, feed_forward } = layer;
             let own = [&attention.query, &attention.key, &attention.value, &attention.output];
             let rest = [&source.query, &source.output, &feed_forward.up, &feed_forward.down];
-            for linear in own.into_iter().chain(rest) {
+            for linear in own.into_iter().chain(rest).chain(&feed_forward.gate) {
                 let (rows, columns) = linear.shape()?;
                 cost.layer_bytes += linear.weight.size();
                 cost.layer_products += rows * columns;
@@ -441,20 +679,32 @@ impl EncoderDecoder {
     }
 
     fn heads(&self, heads: usize) -> Heads {
-        let head_size = self.config.shape.hidden / heads.max(1);
-        let scale = 1.0 / (head_size as f32).sqrt();
+        let Shape { hidden, head_size, .. } = self.config.shape;
+        // T5's heads needn't fill a hidden state, the others' do.
+        let head_size = match self.config.rms_eps {
+            Some(_) => head_size,
+            None => hidden / heads.max(1),
+        };
+        let scale = self.config.attention_scale.unwrap_or(1.0 / (head_size as f32).sqrt());
         Heads { heads, kv_heads: heads, head_size, scale, window: usize::MAX }
     }
 
     fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
         let embedded = self.tables.embedding.rows(tokens)?;
-        let x = Rows::new(&embedded, &self.backend)?.scaled(self.config.embedding_scale)?;
-        x.plus(&self.rows(self.config.positions.of(places))?)
+        let x = Rows::new(&embedded, &self.backend)?;
+        match &self.config.positions {
+            Positions::Absolute(positions) => {
+                let positions =
+                    Rows::from_host(positions.of(places), self.config.shape.hidden, &self.backend)?;
+                x.scaled(self.config.embedding_scale)?.plus(&positions)
+            }
+            Positions::Relative(_) => Ok(x),
+        }
     }
 
-    /// Rows of hidden states that were computed on the host.
-    fn rows(&self, data: Vec<f32>) -> Result<Rows> {
-        Rows::from_host(data, self.config.shape.hidden, &self.backend)
+    /// What all heads of rows attended to, computed on the host.
+    fn rows(&self, heads: Heads, data: Vec<f32>) -> Result<Rows> {
+        Rows::from_host(data, heads.heads * heads.head_size, &self.backend)
     }
 
     /// `x` plus what `part` makes of it, normed before or behind.
@@ -494,8 +744,18 @@ impl EncoderDecoder {
             bail!("a sequence has no source")
         }
         let heads = self.heads(self.config.shape.heads);
+        let keys = batch.iter().map(|s| s.kv.tail_len() + s.tokens.len()).max().unwrap_or(0);
+        let biases = self.distances.as_ref().map(|distances| {
+            let Distances { relative, decoder, .. } = distances;
+            relative.biases(decoder, heads.heads, &places, keys, false)
+        });
         let on_device = match &self.pool {
-            Some(pool) => Some(OnDevice::new(pool, batch, &places, &sources, &self.backend)?),
+            Some(pool) => {
+                let device = self.backend.device();
+                let pass = OnDevice::new(pool, batch, &places, &sources, device)?;
+                let biases = on_device(&pass.own, biases.as_ref(), heads.heads, device)?;
+                Some((pass, biases))
+            }
             None => None,
         };
         let mut x = self.embedded(&tokens, &places)?;
@@ -504,21 +764,28 @@ impl EncoderDecoder {
             x = self.around(x, &attention.norm, |input| {
                 let queries = attention.query.forward(input, None)?;
                 let (keys, values) = attention.remembered(input)?;
-                if let Some(OnDevice { pool, new, own, .. }) = &on_device {
+                if let Some((OnDevice { pool, new, own, .. }, biases)) = &on_device {
                     pool.write(index, new, &keys.to_tensor()?, &values.to_tensor()?)?;
                     let (keys, values) = pool.layer(index)?;
-                    let out =
-                        own.attend(heads.scale, heads.window, &queries.to_tensor()?, keys, values)?;
+                    let out = own.attend(
+                        heads.scale,
+                        heads.window,
+                        &queries.to_tensor()?,
+                        keys,
+                        values,
+                        biases,
+                    )?;
                     return attention.project(Rows::Tensor(out));
                 }
                 keep(batch, index, keys, values)?;
                 let pieces = attending(batch, |kv| kv.tail_pieces(index));
-                let out = attend_rows(heads, &queries.into_host()?, &places, &pieces);
-                attention.project(self.rows(out)?)
+                let out =
+                    attend_rows(heads, &queries.into_host()?, &places, &pieces, biases.as_ref());
+                attention.project(self.rows(heads, out)?)
             })?;
             x = self.around(x, &source.norm, |input| {
                 let queries = source.query.forward(input, None)?;
-                if let Some(OnDevice { pool, given, .. }) = &on_device {
+                if let Some((OnDevice { pool, given, .. }, _)) = &on_device {
                     let (keys, values) = pool.layer(index)?;
                     let out = given.attend(
                         heads.scale,
@@ -526,12 +793,13 @@ impl EncoderDecoder {
                         &queries.to_tensor()?,
                         keys,
                         values,
+                        &[],
                     )?;
                     return source.project(Rows::Tensor(out));
                 }
                 let pieces = attending(batch, |kv| kv.prefix_pieces(index));
-                let out = attend_rows(heads, &queries.into_host()?, &sources, &pieces);
-                source.project(self.rows(out)?)
+                let out = attend_rows(heads, &queries.into_host()?, &sources, &pieces, None);
+                source.project(self.rows(heads, out)?)
             })?;
             x = self.fed(x, feed_forward)?;
         }
@@ -539,7 +807,7 @@ impl EncoderDecoder {
             sequence.kv.advance(sequence.tokens.len());
         }
         match &self.last {
-            Some((_, norm)) => norm.forward(&x),
+            Some((_, norm)) => norm.forward(&x)?.scaled(self.config.head_scale),
             None => Ok(x),
         }
     }
@@ -563,9 +831,8 @@ impl<'p> OnDevice<'p> {
         batch: &mut [Feed<'_>],
         places: &[usize],
         sources: &[usize],
-        backend: &Backend,
+        device: &Device,
     ) -> Result<Self> {
-        let device = backend.device();
         let (mut new, mut own, mut given) = (Vec::new(), Vec::new(), Vec::new());
         let (mut places, mut sources) = (places.iter(), sources.iter());
         for Feed { kv, tokens } in batch {
@@ -583,6 +850,19 @@ impl<'p> OnDevice<'p> {
             own: Plan::new(&own, &whole, device)?,
             given: Plan::new(&given, &whole, device)?,
         })
+    }
+}
+
+/// Biases for a plan; none where there are none.
+fn on_device(
+    plan: &Plan,
+    biases: Option<&Biases>,
+    heads: usize,
+    device: &Device,
+) -> Result<Vec<Tensor>> {
+    match biases {
+        Some(biases) => plan.biases(heads, |head, row| biases.of(head, row), device),
+        None => Ok(Vec::new()),
     }
 }
 

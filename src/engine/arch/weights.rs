@@ -373,7 +373,7 @@ impl HubWeights {
         let naming = match architecture {
             "gemma3" => Naming::Gemma,
             "hunyuan-dense" => Naming::Hunyuan,
-            "marian" | "m2m_100" => Naming::Own,
+            "marian" | "m2m_100" | "t5" => Naming::Own,
             _ => Naming::Llama,
         };
         let mut weights = Self { in_bf16: false, files: HashMap::new(), open: None, naming };

@@ -48,16 +48,21 @@ macro_rules! by_queries {
 /// as far back as the window reaches. Results don't depend on how queries are grouped in calls, and
 /// are the same bits on every instruction set.
 ///
-/// `scores` is room for what is computed on the way.
+/// `biases`, if there are any, are added to the scores of each query: at each position, from the first
+/// on. `scores` is room for what is computed on the way.
+///
+/// # Panics
+/// A query has no bias for a position that it sees, though others have.
 pub fn attend(
     a: Attention,
     pieces: &[&LayerKv],
     queries: &[f32],
     positions: &[usize],
+    biases: &[&[f32]],
     scores: &mut Vec<f32>,
     out: &mut [f32],
 ) {
-    Arch::new().dispatch(Attend { a, pieces, queries, positions, scores, out });
+    Arch::new().dispatch(Attend { a, pieces, queries, positions, biases, scores, out });
 }
 
 struct Attend<'a> {
@@ -65,6 +70,7 @@ struct Attend<'a> {
     pieces: &'a [&'a LayerKv],
     queries: &'a [f32],
     positions: &'a [usize],
+    biases: &'a [&'a [f32]],
     scores: &'a mut Vec<f32>,
     out: &'a mut [f32],
 }
@@ -74,7 +80,7 @@ impl WithSimd for Attend<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { a, pieces, queries, positions, scores, out } = self;
+        let Self { a, pieces, queries, positions, biases, scores, out } = self;
         let Attention { head_size, window, .. } = a;
         assert_eq!(queries.len(), positions.len() * head_size);
         assert_eq!(out.len(), queries.len());
@@ -89,6 +95,12 @@ impl WithSimd for Attend<'_> {
         for (queries, at) in tiles() {
             let scores = &mut scores[at * seen.width()..];
             by_queries!(queries.len() / head_size, score(simd, a, pieces, seen, queries, scores));
+        }
+        assert!(biases.is_empty() || biases.len() == positions.len());
+        for (scores, bias) in scores.chunks_exact_mut(seen.width()).zip(biases) {
+            for (score, bias) in scores.iter_mut().zip(&bias[seen.first..seen.end]) {
+                *score += bias;
+            }
         }
         let mut sums = Vec::with_capacity(positions.len());
         for (scores, position) in scores.chunks_exact_mut(seen.width()).zip(positions) {
@@ -292,6 +304,7 @@ mod tests {
         a: Attention,
         (keys, values): (&[f32], &[f32]),
         query: &[f32],
+        bias: &[f32],
         position: usize,
     ) -> Vec<f32> {
         let stride = a.kv_heads * a.head_size;
@@ -302,7 +315,7 @@ mod tests {
                 let key = &keys[p * stride + from..][..a.head_size];
                 let dot: f64 =
                     query.iter().zip(key).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
-                dot * f64::from(a.scale)
+                dot * f64::from(a.scale) + f64::from(bias.get(p).copied().unwrap_or(0.0))
             })
             .collect();
         let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -324,20 +337,21 @@ mod tests {
         pieces: &[&LayerKv],
         queries: &[f32],
         positions: &[usize],
+        biases: &[&[f32]],
     ) -> Vec<f32> {
         let mut scores = vec![f32::NAN; 7];
         let mut outs = [(); 3].map(|()| vec![f32::NAN; queries.len()]);
         let [own, avx2, none] = &mut outs;
-        attend(a, pieces, queries, positions, &mut scores, own);
+        attend(a, pieces, queries, positions, biases, &mut scores, own);
         Simd::vectorize(
             Scalar,
-            Attend { a, pieces, queries, positions, scores: &mut scores, out: none },
+            Attend { a, pieces, queries, positions, biases, scores: &mut scores, out: none },
         );
         #[cfg(target_arch = "x86_64")]
         if let Some(v3) = pulp::x86::V3::try_new() {
             Simd::vectorize(
                 v3,
-                Attend { a, pieces, queries, positions, scores: &mut scores, out: avx2 },
+                Attend { a, pieces, queries, positions, biases, scores: &mut scores, out: avx2 },
             );
             assert_eq!(avx2, none, "AVX2");
         }
@@ -360,18 +374,26 @@ mod tests {
             let queries = noise(positions.len() * head_size, 3);
             for kv_head in 0..kv_heads {
                 let a = Attention { head_size, kv_heads, kv_head, scale: 0.125, window };
-                let together = attended(a, &pieces, &queries, &positions);
-                for (i, position) in positions.iter().enumerate() {
-                    let query = &queries[i * head_size..][..head_size];
-                    let alone = attended(a, &pieces, query, &[*position]);
-                    assert_eq!(
-                        alone,
-                        together[i * head_size..][..head_size],
-                        "grouping changed a result"
-                    );
-                    let expected = reference(a, (&keys, &values), query, *position);
-                    for (got, want) in alone.iter().zip(expected) {
-                        assert!((got - want).abs() < 1e-5, "{got} {want}");
+                // The same number at every position would change nothing.
+                let of_each: Vec<Vec<f32>> =
+                    (0..positions.len()).map(|i| noise(tokens, 4 + i as u32)).collect();
+                let all: Vec<&[f32]> = of_each.iter().map(Vec::as_slice).collect();
+                for biases in [&[][..], &all] {
+                    let together = attended(a, &pieces, &queries, &positions, biases);
+                    for (i, position) in positions.iter().enumerate() {
+                        let query = &queries[i * head_size..][..head_size];
+                        let own: Vec<&[f32]> = biases.get(i).copied().into_iter().collect();
+                        let alone = attended(a, &pieces, query, &[*position], &own);
+                        assert_eq!(
+                            alone,
+                            together[i * head_size..][..head_size],
+                            "grouping changed a result"
+                        );
+                        let bias = own.first().copied().unwrap_or_default();
+                        let expected = reference(a, (&keys, &values), query, bias, *position);
+                        for (got, want) in alone.iter().zip(expected) {
+                            assert!((got - want).abs() < 1e-5, "{got} {want}");
+                        }
                     }
                 }
             }

@@ -33,6 +33,23 @@ SHAPE = {
     "eos_token_id": 258,
     "forced_eos_token_id": None,
 }
+T5 = {
+    "vocab_size": VOCABULARY,
+    "d_model": 32,
+    # Heads that together are wider than a hidden state.
+    "d_kv": 12,
+    "d_ff": 48,
+    # As many in both stacks: transformers 5.23 makes caches for the encoder's.
+    "num_layers": 3,
+    "num_decoder_layers": 3,
+    "num_heads": 4,
+    # So few and so near that texts reach them all.
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 20,
+    "pad_token_id": 0,
+    "decoder_start_token_id": 0,
+    "eos_token_id": 258,
+}
 # The token that stands for English, where a text begins with that.
 ENGLISH = 65
 FAMILIES = {
@@ -52,9 +69,14 @@ FAMILIES = {
         decoder_start_token_id=258,
         bos_token_id=256,
     ),
+    # google/madlad400-3b-mt, google/t5-v1_1-small
+    "madlad": t.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    # google-t5/t5-small
+    "t5": t.T5Config(**T5, feed_forward_proj="relu", tie_word_embeddings=True),
 }
-# What texts begin with behind the first token, and the seed of the weights.
-FORCED, SEEDS = {"m2m100": ENGLISH}, {"marian": 9, "m2m100": 7}
+# What texts begin with behind the first token; the seeds of the weights.
+FORCED = {"m2m100": ENGLISH}
+SEEDS = {"marian": 9, "m2m100": 7, "madlad": 4, "t5": 4}
 
 
 def recorded(model, config, forced):
@@ -72,6 +94,41 @@ def recorded(model, config, forced):
     return {"end": [258], "begin": begin, "logits": rounded(logits), "written": written}
 
 
+def varied(model, name):
+    """Norms and biases that differ, and sums of which no part drowns the others."""
+    for parameter, tensor in model.named_parameters():
+        if "norm" in parameter and parameter.endswith("weight"):
+            tensor.add_(torch.randn_like(tensor) * 0.2)
+        elif parameter.endswith("bias"):
+            tensor.copy_(torch.randn_like(tensor) * 0.2)
+        elif "encoder_attn.out_proj" in parameter:
+            tensor.mul_(0.4 if name == "marian" else 1.0)
+        elif "fc" in parameter or "self_attn" in parameter:
+            # So that little of the token that is read is left where the next is chosen.
+            tensor.mul_(2 if name == "marian" else 3)
+    # Small where sums grow from layer to layer, so that a text doesn't say its last token again.
+    model.get_input_embeddings().weight.mul_(2.0 if name == "marian" else 0.5)
+    model.get_input_embeddings().weight[[256, 258]] *= 1.5
+    if name == "marian":
+        model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias) * 0.1)
+
+
+def varied_t5(model, name):
+    """The same for T5, whose own random weights are small, and whose embeddings are large."""
+    for parameter, tensor in model.named_parameters():
+        if "norm" in parameter:
+            tensor.add_(torch.randn_like(tensor) * 0.2)
+        elif "relative_attention_bias" in parameter:
+            tensor.copy_(torch.randn_like(tensor))
+        elif "block" in parameter:
+            tensor.copy_(torch.randn_like(tensor) * 0.5)
+    embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    embedding.mul_(0.3)
+    if head is not embedding:
+        head.mul_(0.2)
+    head[[256, 258]] *= 1.3
+
+
 @torch.no_grad()
 def main():
     for name, config in FAMILIES.items():
@@ -80,21 +137,7 @@ def main():
         torch.manual_seed(SEEDS[name])
         folder = HERE / name
         model = t.AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32).eval()
-        for parameter, tensor in model.named_parameters():
-            if "norm" in parameter and parameter.endswith("weight"):
-                tensor.add_(torch.randn_like(tensor) * 0.2)
-            elif parameter.endswith("bias"):
-                tensor.copy_(torch.randn_like(tensor) * 0.2)
-            elif "encoder_attn.out_proj" in parameter:
-                tensor.mul_(0.4 if name == "marian" else 1.0)
-            elif "fc" in parameter or "self_attn" in parameter:
-                # So that little of the token that is read is left where the next is chosen.
-                tensor.mul_(2 if name == "marian" else 3)
-        # Small where sums grow from layer to layer, so that a text doesn't say its last token again.
-        model.get_input_embeddings().weight.mul_(2.0 if name == "marian" else 0.5)
-        model.get_input_embeddings().weight[[256, 258]] *= 1.5
-        if name == "marian":
-            model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias) * 0.1)
+        (varied_t5 if config.model_type == "t5" else varied)(model, name)
         expected = recorded(saved(model, folder), config, FORCED.get(name))
         write(folder, expected, t)
         show(name, expected)
