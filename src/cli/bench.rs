@@ -54,7 +54,8 @@ pub fn run(args: Bench) -> Result<Exit> {
     let (load, measured) = timed(|| match &shape {
         Some(shape) => {
             screen.note(&format!("making a random {shape}"));
-            Engine::random(shape, weights, pipeline.backend()).map(Subject::Random)
+            Engine::random(shape, weights, pipeline.backend())
+                .map(|engine| Subject::Random(Box::new(engine)))
         }
         None => pipeline.measured(&mut screen).map(Subject::Real),
     })?;
@@ -108,7 +109,7 @@ enum Subject {
     /// A model with what its manifest says.
     Real(Measured),
     /// One of which only the shape is real.
-    Random(Engine),
+    Random(Box<Engine>),
 }
 
 impl Subject {

@@ -133,10 +133,12 @@ impl Engine {
         let (weights, written) = (weights.as_mut(), vocabulary.allowed());
         let model = match config {
             ModelConfig::Decoder(config) => {
-                Decoder::load(config, weights, written, backend).map(Model::Decoder)
+                let model = Decoder::load(config, weights, written, backend);
+                model.map(|model| Model::Decoder(Box::new(model)))
             }
             ModelConfig::EncoderDecoder(config) => {
-                EncoderDecoder::load(config, weights, written, backend).map(Model::EncoderDecoder)
+                let model = EncoderDecoder::load(config, weights, written, backend);
+                model.map(|model| Model::EncoderDecoder(Box::new(model)))
             }
         }?;
         let (backend, schedule) = (backend.clone(), Schedule::default());

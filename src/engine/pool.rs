@@ -74,7 +74,7 @@ impl Pool {
     /// It has no room for the fewest that are of use; candle's.
     pub fn planned(kept: Kept, device: &Device, dtype: DType) -> Result<Arc<Self>> {
         let most = MOST_SEQUENCES * PLANNED;
-        let rows = match free_memory(device) {
+        let rows = match free_memory(device)? {
             Some(free) => {
                 let room = (free as f64 * (1.0 - FOR_PASSES)) as usize;
                 let rows = most.min(room / kept.bytes(dtype).max(1));
@@ -161,15 +161,16 @@ pub fn places(rows: &[Arc<Row>]) -> impl Iterator<Item = u32> {
     rows.iter().map(|row| row.at)
 }
 
-/// Bytes that are free on a device; `None` where it can't be asked.
-fn free_memory(device: &Device) -> Option<usize> {
+/// Bytes that are free on a device; `None` on those that can't be asked.
+fn free_memory(device: &Device) -> Result<Option<usize>> {
     #[cfg(feature = "cuda")]
-    if device.is_cuda() {
-        use candle_core::cuda_backend::cudarc::driver::result::mem_get_info;
-        return mem_get_info().ok().map(|(free, _)| free);
+    if let Ok(cuda) = device.as_cuda_device() {
+        let info = cuda.cuda_stream().context().mem_get_info();
+        let (free, _) = info.map_err(candle_core::Error::wrap)?;
+        return Ok(Some(free));
     }
     let _ = device;
-    None
+    Ok(None)
 }
 
 /// A sequence's part in a pass.

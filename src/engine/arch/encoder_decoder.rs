@@ -27,7 +27,8 @@ use super::{
 };
 
 /// The `model_type`s that load.
-pub const SUPPORTED: [&str; 3] = ["marian", "m2m_100", "t5"];
+pub const SUPPORTED: [&str; 3] = ["marian", "m2m_100", T5];
+const T5: &str = "t5";
 
 /// PyTorch's default of `nn.LayerNorm`, which none of the models that have it changes.
 const EPS: f32 = 1e-5;
@@ -37,8 +38,7 @@ const EPS: f32 = 1e-5;
 pub struct Config {
     /// The decoder's.
     pub shape: Shape,
-    encoder_layers: usize,
-    encoder_heads: usize,
+    encoder: Shape,
     activation: Activation,
     /// Norms stand before attention and feed-forward layers, and one more behind all; else they
     /// stand behind each sum.
@@ -140,7 +140,7 @@ impl Config {
         };
         let flag = |name: &str| json.get(name).and_then(Value::as_bool);
         let architecture = text("model_type").unwrap_or_default().to_owned();
-        if architecture == "t5" {
+        if architecture == T5 {
             return Self::from_t5(json, number);
         }
         let marian = architecture == "marian";
@@ -186,11 +186,9 @@ impl Config {
             }
             Ok(shape)
         };
-        let encoder = half_of("encoder")?;
         Ok(Self {
             shape: half_of("decoder")?,
-            encoder_layers: encoder.layers,
-            encoder_heads: encoder.heads,
+            encoder: half_of("encoder")?,
             activation,
             norm_first: !marian,
             rms_eps: None,
@@ -218,7 +216,7 @@ impl Config {
         let heads = number("num_heads")?;
         let shape = |layers| {
             Shape {
-                architecture: "t5".into(),
+                architecture: T5.into(),
                 layers,
                 hidden,
                 heads,
@@ -229,7 +227,6 @@ impl Config {
             }
             .plausible()
         };
-        let encoder = shape(layers)?;
         let relative = Relative {
             buckets: number("relative_attention_num_buckets")?,
             most: number("relative_attention_max_distance").unwrap_or(128),
@@ -253,8 +250,7 @@ impl Config {
         let eps = json.get("layer_norm_epsilon").and_then(Value::as_f64).unwrap_or(1e-6);
         Ok(Self {
             shape: shape(number("num_decoder_layers").unwrap_or(layers))?,
-            encoder_layers: encoder.layers,
-            encoder_heads: heads,
+            encoder: shape(layers)?,
             activation,
             norm_first: true,
             rms_eps: Some(eps as f32),
@@ -274,7 +270,7 @@ struct Names {
 
 impl Names {
     fn of(config: &Config, stack: &str, index: usize) -> Self {
-        let t5 = config.rms_eps.is_some();
+        let t5 = config.shape.architecture == T5;
         let layer = match t5 {
             true => format!("{stack}.block.{index}.layer"),
             false => format!("model.{stack}.layers.{index}"),
@@ -463,7 +459,7 @@ impl EncoderDecoder {
     ) -> Result<Self> {
         let mut loader = Loader::new(weights, backend);
         let rms = config.rms_eps;
-        let encoder = (0..config.encoder_layers)
+        let encoder = (0..config.encoder.layers)
             .map(|i| {
                 let names = Names::of(&config, "encoder", i);
                 let own = names.attention(0, "SelfAttention", "self_attn");
@@ -547,7 +543,7 @@ impl EncoderDecoder {
         };
         let places: Vec<usize> = (0..tokens.len()).collect();
         let until = vec![last; tokens.len()];
-        let heads = self.heads(self.config.encoder_heads);
+        let heads = self.heads(&self.config.encoder);
         let mut x = self.embedded(tokens, &places)?;
         let biases = self.distances.as_ref().map(|distances| {
             let Distances { relative, encoder, .. } = distances;
@@ -678,15 +674,10 @@ impl EncoderDecoder {
         Ok(cost)
     }
 
-    fn heads(&self, heads: usize) -> Heads {
-        let Shape { hidden, head_size, .. } = self.config.shape;
-        // T5's heads needn't fill a hidden state, the others' do.
-        let head_size = match self.config.rms_eps {
-            Some(_) => head_size,
-            None => hidden / heads.max(1),
-        };
+    fn heads(&self, of: &Shape) -> Heads {
+        let Shape { heads, kv_heads, head_size, .. } = *of;
         let scale = self.config.attention_scale.unwrap_or(1.0 / (head_size as f32).sqrt());
-        Heads { heads, kv_heads: heads, head_size, scale, window: usize::MAX }
+        Heads { heads, kv_heads, head_size, scale, window: usize::MAX }
     }
 
     fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
@@ -743,7 +734,7 @@ impl EncoderDecoder {
         if batch.iter().any(|s| s.kv.len() == s.kv.tail_len()) {
             bail!("a sequence has no source")
         }
-        let heads = self.heads(self.config.shape.heads);
+        let heads = self.heads(&self.config.shape);
         let keys = batch.iter().map(|s| s.kv.tail_len() + s.tokens.len()).max().unwrap_or(0);
         let biases = self.distances.as_ref().map(|distances| {
             let Distances { relative, decoder, .. } = distances;

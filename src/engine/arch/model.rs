@@ -48,10 +48,10 @@ impl ModelConfig {
 /// A loaded model.
 pub enum Model {
     /// Writes on from a prompt.
-    Decoder(Decoder),
+    Decoder(Box<Decoder>),
     /// Writes beside a source: the levels of its prompts are the source's, but for the last, with
     /// which the text begins.
-    EncoderDecoder(EncoderDecoder),
+    EncoderDecoder(Box<EncoderDecoder>),
 }
 
 impl Model {
