@@ -873,3 +873,38 @@ fn attending<'b>(
 ) -> Vec<Attending<'b>> {
     batch.iter().map(|s| Attending { rows: s.tokens.len(), pieces: pieces(s.kv) }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where another bucket begins, from -300 to 300: T5Attention._relative_position_bucket of
+    /// transformers 5.23 with 32 buckets up to 128.
+    #[test]
+    fn distances_lie_in_transformers_buckets() {
+        let seen_from_both_sides: Vec<(isize, usize)> =
+            [(-300, 15), (-90, 14), (-63, 13), (-45, 12), (-31, 11), (-22, 10), (-15, 9), (-11, 8)]
+                .into_iter()
+                .chain((-7..=0).map(|i: isize| (i, i.unsigned_abs())))
+                .chain((1..=8).map(|i: isize| (i, 16 + i.unsigned_abs())))
+                .chain([(12, 25), (16, 26), (23, 27), (32, 28), (46, 29), (64, 30), (91, 31)])
+                .collect();
+        let seen_from_behind: Vec<(isize, usize)> =
+            [-300, -112, -98, -86, -76, -66, -58, -51, -45, -39, -34, -30, -26, -23, -20, -18]
+                .into_iter()
+                .zip((16..=31).rev())
+                .chain((-15..=0).map(|i: isize| (i, i.unsigned_abs())))
+                .collect();
+        let relative = Relative { buckets: 32, most: 128 };
+        for (both, expected) in [(true, seen_from_both_sides), (false, seen_from_behind)] {
+            let mut found: Vec<(isize, usize)> = Vec::new();
+            for distance in -300..=300 {
+                let bucket = relative.bucket(distance, both);
+                if found.last().is_none_or(|(_, last)| *last != bucket) {
+                    found.push((distance, bucket));
+                }
+            }
+            assert_eq!(found, expected);
+        }
+    }
+}
