@@ -637,6 +637,18 @@ fn a_model_of_one_s_own_is_checked_and_converted() {
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, report["layers"].as_u64()), (1, Some(2)));
     assert_eq!(report["faults"].as_array().unwrap().len(), 1, "{report}");
+    // candle's operations find the same, but for what depends on the company.
+    let candle = ["models", "check", "--json", "--device", "cpu:candle", "tiny.gguf"];
+    let (code, out, _) = run(desk.bare(&candle));
+    let theirs: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &theirs["faults"]), (1, &report["faults"]));
+    let perplexity = |report: &serde_json::Value| report["findings"]["perplexity"].as_f64();
+    let (ours, theirs) = (perplexity(&report).unwrap(), perplexity(&theirs).unwrap());
+    assert!((ours / theirs - 1.0).abs() < 0.01, "{ours} {theirs}");
+    let (code, _, err) = run(desk.bare(&["models", "check", "--device", "gpu", "tiny.gguf"]));
+    assert_eq!(code, 2);
+    says(&err, &["`gpu` is no device", "cuda:N"]);
+
     desk.file("other.json", "{}");
     let wrong = ["models", "check", "tiny.gguf", "--reference", "other.json"];
     let (code, _, err) = run(desk.bare(&wrong));
@@ -802,6 +814,9 @@ fn bench_measures_what_it_was_asked_for_and_compares_with_an_earlier_run() {
     let (code, _, err) = run(desk.brief(&compared));
     assert_eq!(code, 2);
     says(&err, &["other.json", "brief bench --json"]);
+    let (code, _, err) = run(desk.brief(&["bench", "--shape", "qwen9"]));
+    assert_eq!(code, 2);
+    says(&err, &["`qwen9`", "qwen3-4b"]);
     let (code, _, err) = run(desk.brief(&["bench", "--batch", "0"]));
     assert_eq!(code, 2);
     says(&err, &["not a number from 1 to 1024"]);

@@ -170,10 +170,10 @@ fn a_check_compares_with_a_reference() {
     assert!(agreement.prompts == 3 && agreement.largest < 1e-4, "{agreement:?}");
     assert_eq!(findings.company, 0.0);
     assert!(findings.perplexity.unwrap() > 200.0, "it is random");
-    assert_eq!(findings.faults(1e-4).len(), 1, "{:?}", findings.faults(1e-4));
+    assert_eq!(findings.faults(1e-4, true).len(), 1, "{:?}", findings.faults(1e-4, true));
     reference.logits.rotate_left(1);
     let findings = engine.check(Some(&reference)).unwrap();
-    assert!(findings.faults(0.05).iter().any(|fault| fault.contains("the reference's")));
+    assert!(findings.faults(0.05, true).iter().any(|fault| fault.contains("the reference's")));
     reference.prompts[0].push(259);
     assert!(engine.check(Some(&reference)).unwrap_err().to_string().contains("none of this model"));
 }

@@ -458,6 +458,9 @@ pub enum ModelsCommand {
         /// with activations of 8 come within 0.05 of the same weights in full precision
         #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
         tolerance: f32,
+        /// Where to compute: auto, cpu, cpu:candle, cuda, cuda:N or metal
+        #[arg(long, env = "BRIEF_DEVICE", default_value = "cpu")]
+        device: DeviceChoice,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{
-        Backend, Engine,
+        Engine,
         check::{Agreement, Findings, Reference},
         convert::{Converted, convert},
     },
@@ -68,14 +68,14 @@ pub fn run(args: Models) -> Result<Exit> {
             Exit::Done
         }
         ModelsCommand::Verify { ids } => verify(&ids, &catalogue, &store, &mut screen)?,
-        ModelsCommand::Check { model, reference, tolerance, json } => {
+        ModelsCommand::Check { model, reference, tolerance, device, json } => {
             let resolved = hub::resolve(&catalogue, &model)?;
             let how = Pull { network, accept_licence: false, force: false };
             let weights = resolved.weights(&store, how, &mut Fetching(&mut screen))?;
             let reference = reference.as_deref().map(read_reference).transpose()?;
-            let engine = Engine::load(&model, &weights.path, &Backend::cpu())?;
+            let engine = Engine::load(&model, &weights.path, &device.open()?)?;
             let findings = engine.check(reference.as_ref())?;
-            let faults = findings.faults(tolerance);
+            let faults = findings.faults(tolerance, engine.backend().is_exact());
             print(&if json {
                 checked_json(&resolved.manifest, &weights, &engine, &findings, &faults)
             } else {
@@ -166,11 +166,12 @@ fn checked(
     const BEGINNING: &str = "The capital of Germany is";
     let shape = engine.shape();
     let mut text = format!(
-        "{}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, \
+        "{}, on {}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, \
          {} heads of {} ({} of keys and values), {} tokens of context\n  vocabulary    {} tokens, {} of \
          which English needs\n  prompts       {}\n  company       {:.1e} between a sequence alone and \
          among others\n",
         manifest.id,
+        engine.backend(),
         weights.path.display(),
         indicatif::HumanBytes(weights.size),
         weights.sha256,
@@ -223,6 +224,7 @@ fn checked_json(
         "path": weights.path,
         "bytes": weights.size,
         "sha256": weights.sha256,
+        "device": engine.backend().to_string(),
         "architecture": shape.architecture,
         "layers": shape.layers,
         "hidden": shape.hidden,

@@ -74,8 +74,10 @@ pub struct Agreement {
 
 impl Findings {
     /// What is wrong, in sentences; nothing if the model can be trusted as far as this goes.
+    /// `tolerance` is what may lie between a reference and what was computed; where that isn't
+    /// `exact`, what is computed beside a sequence may change as much.
     #[must_use]
-    pub fn faults(&self, tolerance: f32) -> Vec<String> {
+    pub fn faults(&self, tolerance: f32, exact: bool) -> Vec<String> {
         let mut faults = Vec::new();
         if let Some(perplexity) = self.perplexity.filter(|p| p.is_nan() || *p > 200.0) {
             faults.push(format!(
@@ -86,7 +88,8 @@ impl Findings {
         for text in &self.altered {
             faults.push(format!("its tokenizer doesn't give back “{text}”"));
         }
-        if self.company.is_nan() || self.company > 1e-4 {
+        let allowed = if exact { 1e-4 } else { tolerance };
+        if self.company.is_nan() || self.company > allowed {
             faults.push(format!(
                 "its logits depend on what is computed beside them, by {:.1e}",
                 self.company

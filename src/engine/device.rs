@@ -110,6 +110,12 @@ impl Backend {
         matches!(self, Self::Candle { .. })
     }
 
+    /// Whether what is computed of a sequence is the same, bit for bit, in any company.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
     /// Bytes of a float in the KV cache.
     pub(super) fn float(&self) -> usize {
         match self {
