@@ -9,7 +9,7 @@ use super::Tokens;
 use crate::engine::{
     arch::{
         encoder::{EncoderConfig, EncoderWeights},
-        weights::Table,
+        weights::{Matrix, Table},
     },
     hub_folder,
     safetensors::SafeTensors,
@@ -92,8 +92,8 @@ fn hub_name(name: &str) -> String {
 }
 
 impl EncoderWeights for HubEncoder {
-    fn matrix(&self, name: &str, out: usize, input: usize) -> CandleResult<Tensor> {
-        self.table(name, &[out, input])
+    fn matrix(&self, name: &str, out: usize, input: usize) -> CandleResult<Matrix> {
+        Ok(Matrix::Full(self.table(name, &[out, input])?))
     }
 
     fn table(&self, name: &str, shape: &[usize]) -> CandleResult<Tensor> {

@@ -2,18 +2,15 @@
 //! SentencePiece unigram vocabulary with its normalisation map, a directory of tensors, and the
 //! tensors: matrices in ggml's Q4_0 blocks, the rest as f32.
 
-use std::{borrow::Cow, collections::HashMap, fs::File, io::Read, path::Path};
+use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
-use candle_core::{
-    Device, Result as CandleResult, Tensor, bail,
-    quantized::{GgmlDType, QStorage, QTensor},
-};
+use candle_core::{Device, Result as CandleResult, Tensor, bail, quantized::GgmlDType};
 
 use super::Tokens;
 use crate::engine::{
     arch::{
         encoder::{EncoderConfig, EncoderWeights},
-        weights::Table,
+        weights::{Matrix, Table},
     },
     unigram::Unigram,
 };
@@ -166,17 +163,12 @@ impl Packed {
             None => bail!("{name} is missing or has another shape"),
         }
     }
-
-    fn unpacked(&self, bytes: &[u8], shape: (usize, usize)) -> CandleResult<Tensor> {
-        let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, GgmlDType::Q4_0)?;
-        QTensor::new(storage, shape)?.dequantize(&Device::Cpu)
-    }
 }
 
 impl EncoderWeights for Packed {
-    fn matrix(&self, name: &str, out: usize, input: usize) -> CandleResult<Tensor> {
-        let bytes = self.bytes_of(name, out * input / BLOCK * BLOCK_BYTES)?;
-        self.unpacked(bytes, (out, input))
+    fn matrix(&self, name: &str, out: usize, input: usize) -> CandleResult<Matrix> {
+        let data = self.bytes_of(name, out * input / BLOCK * BLOCK_BYTES)?.to_vec();
+        Ok(Matrix::Blocks { dtype: GgmlDType::Q4_0, columns: input, data })
     }
 
     fn table(&self, name: &str, shape: &[usize]) -> CandleResult<Tensor> {

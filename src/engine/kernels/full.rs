@@ -6,7 +6,10 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::panels::{PANEL, Sums, TILE, by_panels};
+use super::panels::{PANEL, Sums, by_panels};
+
+/// Rows of activations that are multiplied at once, at most.
+const TILE: usize = 8;
 
 /// A matrix of f32 weights, `[out, in]`, in panels: for each column, its sixteen weights.
 #[derive(Debug, Clone)]
@@ -56,9 +59,11 @@ impl Full {
         let Self { rows, columns, lines } = self;
         assert!(x.len().is_multiple_of(*columns));
         let count = x.len() / columns;
-        by_panels(lines, *columns, (*rows, *columns), count, |lines, tile, sums| {
-            let x = &x[tile.start * columns..tile.end * columns];
-            Arch::new().dispatch(Multiply { lines, x, sums });
+        by_panels(lines, *columns, (*rows, *columns), count, |lines, chunk, sums| {
+            let x = &x[chunk.start * columns..chunk.end * columns];
+            for (x, sums) in x.chunks(TILE * columns).zip(sums.chunks_mut(TILE)) {
+                Arch::new().dispatch(Multiply { lines, x, sums });
+            }
         })
     }
 }
@@ -66,7 +71,7 @@ impl Full {
 struct Multiply<'a> {
     lines: &'a [[f32; PANEL]],
     x: &'a [f32],
-    sums: &'a mut Sums,
+    sums: &'a mut [Sums],
 }
 
 impl WithSimd for Multiply<'_> {
@@ -90,7 +95,7 @@ impl WithSimd for Multiply<'_> {
 }
 
 #[inline(always)]
-fn rows<S: Simd, const ROWS: usize>(simd: S, lines: &[[f32; PANEL]], x: &[f32], out: &mut Sums) {
+fn rows<S: Simd, const ROWS: usize>(simd: S, lines: &[[f32; PANEL]], x: &[f32], out: &mut [Sums]) {
     let x: [&[f32]; ROWS] = std::array::from_fn(|r| &x[r * lines.len()..][..lines.len()]);
     for lanes in 0..PANEL / S::F32_LANES {
         let mut sums = [simd.splat_f32s(0.0); ROWS];

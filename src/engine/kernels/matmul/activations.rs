@@ -36,6 +36,13 @@ impl Default for Wide {
     }
 }
 
+/// Rows that lie one behind the other.
+#[inline(always)]
+pub(super) fn apart<T, const ROWS: usize>(rows: &[T]) -> [&[T]; ROWS] {
+    let length = rows.len() / ROWS;
+    std::array::from_fn(|row| &rows[row * length..][..length])
+}
+
 /// Rows of activations, rounded as weights in units of 32 or of 256 want them.
 #[derive(Debug, Clone)]
 pub struct Activations {

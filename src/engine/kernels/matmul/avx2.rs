@@ -1,12 +1,12 @@
-//! With AVX2 and FMA: a lane for each of half a panel's rows.
+//! With AVX2 and FMA, and AVX-VNNI where there is that: a lane for each of half a panel's rows.
 
 #![allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
 use super::{
-    super::panels::{PANEL, Sums},
+    super::panels::Sums,
     BLOCK,
-    activations::{Block, Wide},
+    activations::{Block, Wide, apart},
     layout::{Layout, Line},
 };
 
@@ -16,27 +16,41 @@ const AT_ONCE: usize = 4;
 /// Calls `$tile` for each half of the panel, with up to four rows at once.
 macro_rules! by_rows {
     ($tile:ident, $lines:ident, $rows:ident, $out:ident) => {
-        for (rows, out) in $rows.chunks(AT_ONCE).zip($out.chunks_mut(AT_ONCE)) {
+        let units = $lines.len() / L::LINES;
+        for (rows, out) in $rows.chunks(AT_ONCE * units).zip($out.chunks_mut(AT_ONCE)) {
             for half in 0..2 {
-                match *rows {
-                    [a] => $tile::<L, 1>($lines, half, [a], out),
-                    [a, b] => $tile::<L, 2>($lines, half, [a, b], out),
-                    [a, b, c] => $tile::<L, 3>($lines, half, [a, b, c], out),
-                    [a, b, c, d] => $tile::<L, 4>($lines, half, [a, b, c, d], out),
-                    _ => unreachable!("one to four rows"),
+                match out.len() {
+                    1 => $tile::<L, VNNI, 1>($lines, half, rows, out),
+                    2 => $tile::<L, VNNI, 2>($lines, half, rows, out),
+                    3 => $tile::<L, VNNI, 3>($lines, half, rows, out),
+                    _ => $tile::<L, VNNI, AT_ONCE>($lines, half, rows, out),
                 }
             }
         }
     };
 }
 
+/// # Safety
+/// The processor has AVX-VNNI if `VNNI` says so.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
+#[allow(unsafe_code)]
+pub(super) unsafe fn blocks<L: Layout, const VNNI: bool>(
+    lines: &[Line],
+    rows: &[Block],
+    out: &mut [Sums],
+) {
     by_rows!(block_tile, lines, rows, out);
 }
 
+/// # Safety
+/// The processor has AVX-VNNI if `VNNI` says so.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn wides<L: Layout>(lines: &[Line], rows: &[&[Wide]], out: &mut Sums) {
+#[allow(unsafe_code)]
+pub(super) unsafe fn wides<L: Layout, const VNNI: bool>(
+    lines: &[Line],
+    rows: &[Wide],
+    out: &mut [Sums],
+) {
     by_rows!(wide_tile, lines, rows, out);
 }
 
@@ -113,10 +127,35 @@ fn scales<L: Layout>(unit: &[Line], half: usize) -> (__m256, __m256) {
     }
 }
 
+/// What a code is above the number that it stands for.
+fn offset<L: Layout, const VNNI: bool>() -> i32 {
+    if L::BITS == 8 && !VNNI { 0 } else { L::OFFSET }
+}
+
 /// Adds the products of four codes to a lane with four activations.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn add_products<L: Layout>(sum: __m256i, codes: __m256i, four: __m256i) -> __m256i {
+fn add_products<L: Layout, const VNNI: bool>(
+    sum: __m256i,
+    codes: __m256i,
+    four: __m256i,
+) -> __m256i {
+    if VNNI {
+        let mut sum = sum;
+        // As assembly, since what is compiled for more instructions isn't inlined here.
+        // SAFETY: the processor has AVX-VNNI, as the caller of the kernel has made sure.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::arch::asm!(
+                "{{vex}} vpdpbusd {sum}, {codes}, {four}",
+                sum = inout(ymm_reg) sum,
+                codes = in(ymm_reg) codes,
+                four = in(ymm_reg) four,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        return sum;
+    }
     // No pair of products overflows 16 bits: 2 · 63 · 127, 2 · 128 · 127.
     let pairs = if L::BITS == 8 {
         // With their sign, so that they need no offset.
@@ -130,7 +169,7 @@ fn add_products<L: Layout>(sum: __m256i, codes: __m256i, four: __m256i) -> __m25
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn store<const ROWS: usize>(sums: [__m256; ROWS], half: usize, out: &mut [[f32; PANEL]]) {
+fn store<const ROWS: usize>(sums: [__m256; ROWS], half: usize, out: &mut [Sums]) {
     for (out, sum) in out.iter_mut().zip(sums) {
         let (halves, _) = out.as_chunks_mut::<8>();
         // SAFETY: half a row of `out` is eight floats.
@@ -143,24 +182,24 @@ fn store<const ROWS: usize>(sums: [__m256; ROWS], half: usize, out: &mut [[f32; 
 
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn block_tile<L: Layout, const ROWS: usize>(
+fn block_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
     lines: &[Line],
     half: usize,
-    rows: [&[Block]; ROWS],
-    out: &mut [[f32; PANEL]],
+    rows: &[Block],
+    out: &mut [Sums],
 ) {
+    let rows: [&[Block]; ROWS] = apart(rows);
     let mut sums = [_mm256_setzero_ps(); ROWS];
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         let (d, min) = scales::<L>(unit, half);
         let blocks = rows.map(|row| &row[u]);
-        let mut products = blocks.map(|block| {
-            _mm256_set1_epi32(if L::BITS == 8 { 0 } else { -L::OFFSET * block.whole })
-        });
+        let mut products =
+            blocks.map(|block| _mm256_set1_epi32(-offset::<L, VNNI>() * block.whole));
         for i in 0..BLOCK / 4 {
             let codes = codes::<L>(&unit[L::CODES..], half, i);
             for (products, block) in products.iter_mut().zip(blocks) {
                 let four = _mm256_set1_epi32(block.codes[i]);
-                *products = add_products::<L>(*products, codes, four);
+                *products = add_products::<L, VNNI>(*products, codes, four);
             }
         }
         for ((sum, products), block) in sums.iter_mut().zip(products).zip(blocks) {
@@ -176,12 +215,13 @@ fn block_tile<L: Layout, const ROWS: usize>(
 
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn wide_tile<L: Layout, const ROWS: usize>(
+fn wide_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
     lines: &[Line],
     half: usize,
-    rows: [&[Wide]; ROWS],
-    out: &mut [[f32; PANEL]],
+    rows: &[Wide],
+    out: &mut [Sums],
 ) {
+    let rows: [&[Wide]; ROWS] = apart(rows);
     let mut sums = [_mm256_setzero_ps(); ROWS];
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         let (d, dmin) = scales::<L>(unit, half);
@@ -199,7 +239,7 @@ fn wide_tile<L: Layout, const ROWS: usize>(
                     let codes = codes::<L>(lines, half, i);
                     for (products, wide) in products.iter_mut().zip(wides) {
                         let four = _mm256_set1_epi32(wide.codes[8 * b + i]);
-                        *products = add_products::<L>(*products, codes, four);
+                        *products = add_products::<L, VNNI>(*products, codes, four);
                     }
                 }
                 for (whole, products) in whole.iter_mut().zip(products) {

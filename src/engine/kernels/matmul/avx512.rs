@@ -6,40 +6,45 @@ use std::arch::x86_64::*;
 use super::{
     super::panels::Sums,
     BLOCK,
-    activations::{Block, Wide},
+    activations::{Block, Wide, apart},
     layout::{Layout, Line},
 };
 
-/// Calls `$tile` with as many rows as there are.
+/// Rows of activations at once: with their sums, what 32 registers hold.
+const AT_ONCE: usize = 8;
+
+/// Calls `$tile` with as many rows at once as there are, up to eight.
 macro_rules! by_rows {
     ($tile:ident, $lines:ident, $rows:ident, $out:ident) => {
-        match *$rows {
-            [a] => $tile::<L, 1>($lines, [a], $out),
-            [a, b] => $tile::<L, 2>($lines, [a, b], $out),
-            [a, b, c] => $tile::<L, 3>($lines, [a, b, c], $out),
-            [a, b, c, d] => $tile::<L, 4>($lines, [a, b, c, d], $out),
-            [a, b, c, d, e] => $tile::<L, 5>($lines, [a, b, c, d, e], $out),
-            [a, b, c, d, e, f] => $tile::<L, 6>($lines, [a, b, c, d, e, f], $out),
-            [a, b, c, d, e, f, g] => $tile::<L, 7>($lines, [a, b, c, d, e, f, g], $out),
-            [a, b, c, d, e, f, g, h] => $tile::<L, 8>($lines, [a, b, c, d, e, f, g, h], $out),
-            _ => unreachable!("a tile has one to eight rows"),
+        let units = $lines.len() / L::LINES;
+        for (rows, out) in $rows.chunks(AT_ONCE * units).zip($out.chunks_mut(AT_ONCE)) {
+            match out.len() {
+                1 => $tile::<L, 1>($lines, rows, out),
+                2 => $tile::<L, 2>($lines, rows, out),
+                3 => $tile::<L, 3>($lines, rows, out),
+                4 => $tile::<L, 4>($lines, rows, out),
+                5 => $tile::<L, 5>($lines, rows, out),
+                6 => $tile::<L, 6>($lines, rows, out),
+                7 => $tile::<L, 7>($lines, rows, out),
+                _ => $tile::<L, AT_ONCE>($lines, rows, out),
+            }
         }
     };
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
+pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[Block], out: &mut [Sums]) {
     by_rows!(block_tile, lines, rows, out);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn wides<L: Layout>(lines: &[Line], rows: &[&[Wide]], out: &mut Sums) {
+pub(super) fn wides<L: Layout>(lines: &[Line], rows: &[Wide], out: &mut [Sums]) {
     by_rows!(wide_tile, lines, rows, out);
 }
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn load(line: &Line) -> __m512i {
+pub(super) fn load(line: &Line) -> __m512i {
     // SAFETY: a line is 64 bytes, aligned to 64.
     #[allow(unsafe_code)]
     unsafe {
@@ -50,7 +55,7 @@ fn load(line: &Line) -> __m512i {
 /// The 16 bytes at `i` of a row of lines, as whole numbers of 32 bits.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn sixteen(lines: &[Line], i: usize) -> __m128i {
+pub(super) fn sixteen(lines: &[Line], i: usize) -> __m128i {
     let (quarters, _) = lines[i / 4].0.as_chunks::<16>();
     // SAFETY: a quarter is 16 bytes.
     #[allow(unsafe_code)]
@@ -62,7 +67,7 @@ fn sixteen(lines: &[Line], i: usize) -> __m128i {
 /// The codes of 32 weights, four to a lane.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn codes<L: Layout>(lines: &[Line]) -> [__m512i; 8] {
+pub(super) fn codes<L: Layout>(lines: &[Line]) -> [__m512i; 8] {
     let lines = &lines[..L::CODE_LINES];
     if L::BITS == 8 {
         return std::array::from_fn(|i| load(&lines[i]));
@@ -103,7 +108,7 @@ fn codes<L: Layout>(lines: &[Line]) -> [__m512i; 8] {
 /// A unit's scales and mins.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn scales<L: Layout>(unit: &[Line]) -> (__m512, __m512) {
+pub(super) fn scales<L: Layout>(unit: &[Line]) -> (__m512, __m512) {
     let first = load(&unit[0]);
     if L::MINS {
         (
@@ -117,7 +122,7 @@ fn scales<L: Layout>(unit: &[Line]) -> (__m512, __m512) {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn store<const ROWS: usize>(sums: [__m512; ROWS], out: &mut Sums) {
+pub(super) fn store<const ROWS: usize>(sums: [__m512; ROWS], out: &mut [Sums]) {
     for (out, sum) in out.iter_mut().zip(sums) {
         // SAFETY: a row of `out` is sixteen floats.
         #[allow(unsafe_code)]
@@ -129,11 +134,8 @@ fn store<const ROWS: usize>(sums: [__m512; ROWS], out: &mut Sums) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-fn block_tile<L: Layout, const ROWS: usize>(
-    lines: &[Line],
-    rows: [&[Block]; ROWS],
-    out: &mut Sums,
-) {
+fn block_tile<L: Layout, const ROWS: usize>(lines: &[Line], rows: &[Block], out: &mut [Sums]) {
+    let rows: [&[Block]; ROWS] = apart(rows);
     let mut sums = [_mm512_setzero_ps(); ROWS];
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         let (d, min) = scales::<L>(unit);
@@ -156,7 +158,8 @@ fn block_tile<L: Layout, const ROWS: usize>(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 #[inline]
-fn wide_tile<L: Layout, const ROWS: usize>(lines: &[Line], rows: [&[Wide]; ROWS], out: &mut Sums) {
+fn wide_tile<L: Layout, const ROWS: usize>(lines: &[Line], rows: &[Wide], out: &mut [Sums]) {
+    let rows: [&[Wide]; ROWS] = apart(rows);
     let mut sums = [_mm512_setzero_ps(); ROWS];
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         let (d, dmin) = scales::<L>(unit);

@@ -11,10 +11,14 @@
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
 
 use rayon::prelude::*;
@@ -26,7 +30,7 @@ use self::{
 };
 use super::{
     formats::Format,
-    panels::{PANEL, Sums, TILE, by_panels},
+    panels::{PANEL, Sums, by_panels},
 };
 
 /// Activations that share a scale, for weights in units of 32; weights that are unpacked together.
@@ -37,16 +41,22 @@ const UNIT: usize = 256;
 /// Calls a kernel's function.
 macro_rules! dispatch {
     ($kernel:expr, $function:ident::<$L:ident>($($arg:ident),*)) => {
-        match $kernel {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Kernel::available` has asked the processor.
-            #[allow(unsafe_code)]
-            Kernel::Avx512 => unsafe { avx512::$function::<$L>($($arg),*) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the same.
-            #[allow(unsafe_code)]
-            Kernel::Avx2 => unsafe { avx2::$function::<$L>($($arg),*) },
-            _ => plain::$function::<$L>($($arg),*),
+        // SAFETY: `Kernel::available` has asked the processor.
+        #[allow(unsafe_code, unused_unsafe)]
+        unsafe {
+            match $kernel {
+                #[cfg(target_arch = "x86_64")]
+                Kernel::Amx => amx::$function::<$L>($($arg),*),
+                #[cfg(target_arch = "x86_64")]
+                Kernel::Avx512 => avx512::$function::<$L>($($arg),*),
+                #[cfg(target_arch = "x86_64")]
+                Kernel::AvxVnni => avx2::$function::<$L, true>($($arg),*),
+                #[cfg(target_arch = "x86_64")]
+                Kernel::Avx2 => avx2::$function::<$L, false>($($arg),*),
+                #[cfg(target_arch = "aarch64")]
+                Kernel::Neon => neon::$function::<$L>($($arg),*),
+                _ => plain::$function::<$L>($($arg),*),
+            }
         }
     };
 }
@@ -166,30 +176,41 @@ impl Packed {
         }
     }
 
-    /// `tile` multiplies a panel with up to [`TILE`] rows of activations.
+    /// `multiply` multiplies a panel with rows of activations, which lie one behind the other.
     fn multiply<L: Layout, T: Sync>(
         &self,
         chunks: &[T],
-        tile: impl Fn(&[Line], &[&[T]], &mut Sums) + Sync,
+        multiply: impl Fn(&[Line], &[T], &mut [Sums]) + Sync,
     ) -> Vec<f32> {
         let units = self.columns / L::WEIGHTS;
         let (shape, count) = (self.shape(), chunks.len() / units);
         by_panels(&self.lines, units * L::LINES, shape, count, |lines, rows, sums| {
-            let row = |row: usize| &chunks[row * units..][..units];
-            let all: [&[T]; TILE] =
-                std::array::from_fn(|i| row(rows.start + i.min(rows.len() - 1)));
-            tile(lines, &all[..rows.len()], sums);
+            multiply(lines, &chunks[rows.start * units..rows.end * units], sums);
         })
     }
+}
+
+/// Whether the processor has matrix units for eight-bit numbers, usable or not.
+pub(super) fn has_amx() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return amx::found();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// An instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
+    /// AMX's matrix units for many rows of activations, AVX-512 with VNNI for few.
+    Amx,
     /// AVX-512 with VNNI.
     Avx512,
+    /// AVX2, FMA and AVX-VNNI.
+    AvxVnni,
     /// AVX2 and FMA.
     Avx2,
+    /// NEON with dot products.
+    Neon,
     /// Any processor; the definition.
     Plain,
 }
@@ -197,8 +218,11 @@ pub enum Kernel {
 impl std::fmt::Display for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Amx => "AMX and AVX-512 VNNI",
             Self::Avx512 => "AVX-512 VNNI",
+            Self::AvxVnni => "AVX-VNNI",
             Self::Avx2 => "AVX2",
+            Self::Neon => "NEON",
             Self::Plain => "plain",
         })
     }
@@ -208,30 +232,47 @@ impl Kernel {
     /// The fastest that this processor has.
     #[must_use]
     pub fn best() -> Self {
-        Self::available().next().unwrap_or(Self::Plain)
+        #[cfg(target_arch = "x86_64")]
+        let pays = |kernel: &Self| *kernel != Self::Amx || amx::pays();
+        #[cfg(not(target_arch = "x86_64"))]
+        let pays = |_: &Self| true;
+        Self::available().find(pays).unwrap_or(Self::Plain)
     }
 
     /// What this processor has, the fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Avx512, Self::Avx2, Self::Plain].into_iter().filter(|k| k.is_available())
+        [Self::Amx, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Neon, Self::Plain]
+            .into_iter()
+            .filter(|k| k.is_available())
     }
 
     fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         match self {
+            Self::Amx => Self::Avx512.is_available() && amx::is_available(),
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vnni")
             }
+            Self::AvxVnni => Self::Avx2.is_available() && is_x86_feature_detected!("avxvnni"),
             Self::Avx2 => {
                 is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            Self::Neon => false,
             Self::Plain => true,
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        match self {
+            Self::Neon => {
+                std::arch::is_aarch64_feature_detected!("neon")
+                    && std::arch::is_aarch64_feature_detected!("dotprod")
+            }
+            _ => self == Self::Plain,
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
             self == Self::Plain
         }

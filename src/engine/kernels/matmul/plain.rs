@@ -42,11 +42,12 @@ fn activation(codes: &[i32], k: usize) -> i32 {
     i32::from((codes[k / 4] >> (8 * (k % 4))) as i8)
 }
 
-pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sums) {
+pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[Block], out: &mut [Sums]) {
+    let units = lines.len() / L::LINES;
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         for lane in 0..PANEL {
             let (d, min) = scales::<L>(unit, lane);
-            for (row, out) in rows.iter().zip(out.iter_mut()) {
+            for (row, out) in rows.chunks_exact(units).zip(out.iter_mut()) {
                 let block = &row[u];
                 let product =
                     |k| code::<L>(&unit[L::CODES..], lane, k) * activation(&block.codes, k);
@@ -60,13 +61,14 @@ pub(super) fn blocks<L: Layout>(lines: &[Line], rows: &[&[Block]], out: &mut Sum
     }
 }
 
-pub(super) fn wides<L: Layout>(lines: &[Line], rows: &[&[Wide]], out: &mut Sums) {
+pub(super) fn wides<L: Layout>(lines: &[Line], rows: &[Wide], out: &mut [Sums]) {
+    let units = lines.len() / L::LINES;
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         for lane in 0..PANEL {
             let (d, dmin) = scales::<L>(unit, lane);
             let scale = |i: usize| i32::from(unit[1 + i / 4].0[i % 4 * 16 + lane] as i8);
             let min = |i: usize| i32::from(unit[1 + L::SCALES + i / 4].0[i % 4 * 16 + lane]);
-            for (row, out) in rows.iter().zip(out.iter_mut()) {
+            for (row, out) in rows.chunks_exact(units).zip(out.iter_mut()) {
                 let wide = &row[u];
                 let product = |k: usize| {
                     let codes = &unit[L::CODES + k / BLOCK * L::CODE_LINES..];
