@@ -6,8 +6,11 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use brief::engine::{Backend, Engine, Prompt, Request, Search, Tokenizer};
+use brief::engine::{
+    Backend, Engine, Prompt, Prompts, Request, Search, Tokenizer, Values, tokenizer::Part,
+};
 use common::recording::{self, agrees};
+use minijinja::context;
 use serde_json::Value;
 
 fn recordings() -> PathBuf {
@@ -102,6 +105,51 @@ fn texts_are_the_same_alone_and_among_others() {
             assert_eq!(generate(i..i + 1)[0], *output, "{name}, {i}");
         }
     }
+}
+
+/// Sources as transformers' tokenizer of M2M100 gives them, with their language and end.
+#[test]
+fn an_m2m100_folder_s_tokenizer_gives_the_recorded_sources() {
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/sentencepiece/m2m100");
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["sentencepiece.bpe.model", "vocab.json"] {
+        std::fs::copy(recorded.join(file), folder.path().join(file)).unwrap();
+    }
+    std::fs::write(folder.path().join("config.json"), r#"{"eos_token_id": 2}"#).unwrap();
+    let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
+    let expected = std::fs::read_to_string(recorded.join("expected.json")).unwrap();
+    let expected: Value = serde_json::from_str(&expected).unwrap();
+    let (texts, ids) = (expected["texts"].as_array().unwrap(), expected["ids"].as_array().unwrap());
+    assert!(texts.len() > 40);
+    let special = |piece: &str| Part::Special(piece.into());
+    for (text, ids) in texts.iter().zip(ids) {
+        let ids: Vec<u32> = serde_json::from_value(ids.clone()).unwrap();
+        let text = text.as_str().unwrap();
+        let source = [special("__de__"), Part::Text(text.into()), special("</s>")];
+        assert_eq!(tokenizer.encode_parts(&source).unwrap(), ids, "{text}");
+    }
+    assert_eq!(u64::from(tokenizer.special("__en__").unwrap()), expected["en"].as_u64().unwrap());
+    // The prompts: a source, and what the target begins with.
+    let prompts = Prompts::load(None).unwrap();
+    let render = |name: &str| {
+        let values = Values::default();
+        let fields = context! { tag => "zh-Hant", text => values.text("a") };
+        prompts.render(&format!("translate.{name}.jinja"), fields, &values, &tokenizer).unwrap()
+    };
+    let ids = |pieces: &[&str]| -> Vec<u32> {
+        pieces.iter().map(|piece| tokenizer.special(piece).unwrap()).collect()
+    };
+    let a = tokenizer.encode("a").unwrap();
+    let source = [ids(&["__zh__"]), a.clone(), ids(&["</s>"])].concat();
+    assert_eq!(render("m2m100").levels, [source, ids(&["</s>", "__en__"])]);
+    let source = [ids(&["__en__"]), a, ids(&["</s>"])].concat();
+    assert_eq!(render("small100").levels, [source, ids(&["</s>"])]);
+    // Nothing in a text is a control token.
+    let source = tokenizer.encode("a </s> __en__ b").unwrap();
+    assert!(!ids(&["</s>", "__en__"]).iter().any(|id| source.contains(id)));
+    let ids = tokenizer.encode("The bridge").unwrap();
+    assert_eq!(tokenizer.decode(&ids).trim(), "The bridge");
 }
 
 /// As SentencePiece cuts texts, and with the ids that transformers gives the pieces.

@@ -58,7 +58,7 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 18] = [
+const BUILT_IN: [(&str, &str); 20] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
     (
         "translate.chatml-nothink.jinja",
@@ -71,6 +71,8 @@ const BUILT_IN: [(&str, &str); 18] = [
     ("translate.hunyuan.jinja", include_str!("../../prompts/translate.hunyuan.jinja")),
     ("translate.hunyuan-7b.jinja", include_str!("../../prompts/translate.hunyuan-7b.jinja")),
     ("translate.marian.jinja", include_str!("../../prompts/translate.marian.jinja")),
+    ("translate.m2m100.jinja", include_str!("../../prompts/translate.m2m100.jinja")),
+    ("translate.small100.jinja", include_str!("../../prompts/translate.small100.jinja")),
     ("translate.nllb.jinja", include_str!("../../prompts/translate.nllb.jinja")),
     ("translate.llama3.jinja", include_str!("../../prompts/translate.llama3.jinja")),
     (

@@ -1,7 +1,10 @@
 //! SentencePiece's model files (google/sentencepiece, `src/sentencepiece_model.proto`): text to
 //! pieces, as the library itself cuts it.
 
+use std::collections::HashMap;
+
 use prost::Message;
+use tokenizers::{Model as _, models::bpe};
 
 use super::unigram::Unigram;
 
@@ -48,6 +51,10 @@ struct NormalizerProto {
     escape_whitespaces: Option<bool>,
 }
 
+/// Model types.
+const UNIGRAM: i32 = 1;
+const BPE: i32 = 2;
+/// Kinds of pieces.
 const NORMAL: i32 = 1;
 const UNKNOWN: i32 = 2;
 const USER_DEFINED: i32 = 4;
@@ -57,8 +64,14 @@ const SPACE: char = '▁';
 
 /// A model that cuts text into pieces.
 pub struct SentencePiece {
-    model: Unigram,
+    model: Cutter,
     normaliser: Normaliser,
+}
+
+/// How text is cut.
+enum Cutter {
+    Unigram(Unigram),
+    Merges(Box<bpe::BPE>),
 }
 
 impl SentencePiece {
@@ -69,8 +82,9 @@ impl SentencePiece {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let model = ModelProto::decode(bytes).map_err(|e| format!("it is damaged: {e}"))?;
         let trainer = model.trainer.unwrap_or_default();
-        if trainer.model_type.unwrap_or(1) != 1 {
-            return Err("it is no unigram model; others are not supported yet".into());
+        let kind = trainer.model_type.unwrap_or(UNIGRAM);
+        if !matches!(kind, UNIGRAM | BPE) {
+            return Err("it is neither a unigram model nor one of merges (BPE)".into());
         }
         let normalizer = model.normalizer.unwrap_or_default();
         if normalizer.escape_whitespaces == Some(false) {
@@ -88,15 +102,21 @@ impl SentencePiece {
         let Some(unknown) = kinds().position(|kind| kind == UNKNOWN) else {
             return Err("it has no piece for what it doesn't know".into());
         };
-        // Control pieces can't be found in text.
-        let text = |piece: &PieceProto| match piece.kind.unwrap_or(NORMAL) {
-            NORMAL => piece.piece.clone(),
-            _ => None,
-        };
-        let score = |piece: &PieceProto| f64::from(piece.score.unwrap_or(0.0));
-        let pieces = model.pieces.iter().map(|piece| (text(piece), score(piece))).collect();
+        let kinds: Vec<i32> = kinds().collect();
+        let is_text = |id: usize| kinds.get(id) == Some(&NORMAL);
+        let scores: Vec<f32> = model.pieces.iter().map(|p| p.score.unwrap_or(0.0)).collect();
+        let pieces = model.pieces.into_iter().map(|piece| piece.piece.unwrap_or_default());
         Ok(Self {
-            model: Unigram::new(pieces, unknown as u32)?,
+            model: if kind == BPE {
+                let pieces: Vec<String> = pieces.collect();
+                let merges = by_merges(&pieces, &scores, is_text, unknown, false)?;
+                Cutter::Merges(Box::new(merges))
+            } else {
+                let text = |(id, piece)| is_text(id).then_some(piece);
+                let texts = pieces.enumerate().map(text);
+                let pieces = texts.zip(scores.iter().map(|score| f64::from(*score))).collect();
+                Cutter::Unigram(Unigram::new(pieces, unknown as u32)?)
+            },
             normaliser: Normaliser {
                 charsmap: match normalizer.precompiled_charsmap {
                     Some(map) if !map.is_empty() => Some(Charsmap::from_bytes(&map)?),
@@ -109,12 +129,64 @@ impl SentencePiece {
     }
 
     /// A text's pieces; what the model doesn't know stands there as it is, as far as it goes.
-    #[must_use]
-    pub fn pieces(&self, text: &str) -> Vec<String> {
+    ///
+    /// # Errors
+    /// The tokenizer's own message.
+    pub fn pieces(&self, text: &str) -> Result<Vec<String>, String> {
         let text = self.normaliser.normalise(text);
-        let piece = |(_, range)| text.get::<std::ops::Range<usize>>(range).map(str::to_owned);
-        self.model.cut(&text).into_iter().filter_map(piece).collect()
+        let piece = |range| text.get::<std::ops::Range<usize>>(range).map(str::to_owned);
+        Ok(match &self.model {
+            Cutter::Unigram(unigram) => {
+                unigram.cut(&text).into_iter().filter_map(|(_, range)| piece(range)).collect()
+            }
+            Cutter::Merges(merges) => {
+                let tokens = merges.tokenize(&text).map_err(|e| e.to_string())?;
+                tokens.into_iter().filter_map(|t| piece(t.offsets.0..t.offsets.1)).collect()
+            }
+        })
     }
+}
+
+/// A model of merges (BPE) from pieces, of which `is_text` may be found in text, and their scores: of
+/// all neighbours those go first whose piece has the highest. So every way of cutting a piece into
+/// two others is a merge rule, with the score of the piece that it makes.
+///
+/// # Errors
+/// The tokenizers library's, or `unknown` is no piece.
+pub fn by_merges(
+    pieces: &[String],
+    scores: &[f32],
+    is_text: impl Fn(usize) -> bool,
+    unknown: usize,
+    byte_fallback: bool,
+) -> Result<bpe::BPE, String> {
+    let text: HashMap<&str, usize> = pieces
+        .iter()
+        .enumerate()
+        .filter(|(id, _)| is_text(*id))
+        .map(|(id, p)| (p.as_str(), id))
+        .collect();
+    let mut rules: Vec<(f32, usize, usize, usize)> = Vec::new();
+    for (piece, id) in &text {
+        let score = scores.get(*id).copied().unwrap_or(0.0);
+        for (cut, _) in piece.char_indices().skip(1) {
+            let (left, right) = piece.split_at(cut);
+            if let (Some(l), Some(r)) = (text.get(left), text.get(right)) {
+                rules.push((score, *id, *l, *r));
+            }
+        }
+    }
+    rules.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2, a.3).cmp(&(b.1, b.2, b.3))));
+    let piece = |id: usize| pieces.get(id).cloned().unwrap_or_default();
+    let merges = rules.into_iter().map(|(_, _, l, r)| (piece(l), piece(r))).collect();
+    let vocab: bpe::Vocab = pieces.iter().cloned().zip(0..).collect();
+    bpe::BPE::builder()
+        .vocab_and_merges(vocab, merges)
+        .byte_fallback(byte_fallback)
+        .fuse_unk(true)
+        .unk_token(piece(unknown))
+        .build()
+        .map_err(|e| e.to_string())
 }
 
 /// What is done to a text before it is cut (`src/normalizer.cc`).
@@ -244,10 +316,10 @@ mod tests {
             ("▁", -3.0, NORMAL),
         ];
         let model = model(&pieces, NormalizerProto::default());
-        assert_eq!(model.pieces("ab"), ["▁ab"]);
-        assert_eq!(model.pieces("  a  bb "), ["▁a", "▁", "b", "b"]);
-        assert_eq!(model.pieces("zzb"), ["▁", "zz", "b"]);
-        assert!(model.pieces("").is_empty());
+        assert_eq!(model.pieces("ab").unwrap(), ["▁ab"]);
+        assert_eq!(model.pieces("  a  bb ").unwrap(), ["▁a", "▁", "b", "b"]);
+        assert_eq!(model.pieces("zzb").unwrap(), ["▁", "zz", "b"]);
+        assert!(model.pieces("").unwrap().is_empty());
     }
 
     #[test]

@@ -19,7 +19,10 @@ use tokenizers::{
     },
 };
 
-use super::{gguf, hub_folder, sentencepiece::SentencePiece};
+use super::{
+    gguf, hub_folder,
+    sentencepiece::{SentencePiece, by_merges},
+};
 
 /// GGUF's `tokenizer.ggml.token_type` values (llama.cpp, `llama_token_type`).
 const NORMAL: u32 = 1;
@@ -27,6 +30,20 @@ const CONTROL: u32 = 3;
 const USER_DEFINED: u32 = 4;
 const UNUSED: u32 = 5;
 const BYTE: u32 = 6;
+
+/// Where M2M100 and SMaLL-100 have their pieces.
+pub const M2M100: &str = "sentencepiece.bpe.model";
+/// Their languages, in the order of their tokens (facebookresearch/fairseq, `examples/m2m_100`).
+#[rustfmt::skip]
+const M2M100_LANGUAGES: [&str; 100] = [
+    "af", "am", "ar", "ast", "az", "ba", "be", "bg", "bn", "br", "bs", "ca", "ceb", "cs", "cy", "da",
+    "de", "el", "en", "es", "et", "fa", "ff", "fi", "fr", "fy", "ga", "gd", "gl", "gu", "ha", "he",
+    "hi", "hr", "ht", "hu", "hy", "id", "ig", "ilo", "is", "it", "ja", "jv", "ka", "kk", "km", "kn",
+    "ko", "lb", "lg", "ln", "lo", "lt", "lv", "mg", "mk", "ml", "mn", "mr", "ms", "my", "ne", "nl",
+    "no", "ns", "oc", "or", "pa", "pl", "ps", "pt", "ro", "ru", "sd", "si", "sk", "sl", "so", "sq",
+    "sr", "ss", "su", "sv", "sw", "ta", "th", "tl", "tn", "tr", "uk", "ur", "uz", "vi", "wo", "xh",
+    "yi", "yo", "zh", "zu",
+];
 
 /// How a vocabulary writes its pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +164,10 @@ impl Tokenizer {
         let config = hub_folder::config(folder)?;
         let Some(mut json) = hub_folder::json(folder, "tokenizer.json")? else {
             if folder.join("source.spm").exists() {
-                return Self::from_marian(folder, &config);
+                return Self::from_pieces(folder, &config, "source.spm", &[]);
+            }
+            if folder.join(M2M100).exists() {
+                return Self::from_pieces(folder, &config, M2M100, &M2M100_LANGUAGES);
             }
             return Err("tokenizer.json is missing; `--model` takes a GGUF file too".into());
         };
@@ -224,12 +244,18 @@ impl Tokenizer {
         })
     }
 
-    /// Builds the tokenizer of a Marian model as the hub lays it out: `source.spm` cuts, and
-    /// `vocab.json` has the ids of source and target (transformers, `tokenization_marian.py`).
-    fn from_marian(folder: &Path, config: &serde_json::Value) -> Result<Self, String> {
-        let path = folder.join("source.spm");
-        let bytes = std::fs::read(&path).map_err(|e| format!("cannot read source.spm: {e}"))?;
-        let source = SentencePiece::from_bytes(&bytes).map_err(|e| format!("source.spm: {e}"))?;
+    /// Builds the tokenizer of a model as the hub lays out Marian's and M2M100's: a SentencePiece
+    /// file cuts, `vocab.json` has the ids, and after those come the tokens of `languages`
+    /// (transformers, `tokenization_marian.py`, `tokenization_m2m_100.py`).
+    fn from_pieces(
+        folder: &Path,
+        config: &serde_json::Value,
+        file: &str,
+        languages: &[&str],
+    ) -> Result<Self, String> {
+        let bytes =
+            std::fs::read(folder.join(file)).map_err(|e| format!("cannot read {file}: {e}"))?;
+        let source = SentencePiece::from_bytes(&bytes).map_err(|e| format!("{file}: {e}"))?;
         let vocab = hub_folder::json(folder, "vocab.json")?.ok_or("vocab.json is missing")?;
         let vocab = vocab.as_object().ok_or("its vocab.json is no map of pieces to ids")?;
         let mut pieces = vec![String::new(); vocab.len()];
@@ -249,6 +275,8 @@ impl Tokenizer {
                 ids.insert(piece.clone(), id);
             }
         }
+        pieces.extend(languages.iter().map(|code| format!("__{code}__")));
+        kinds.resize(pieces.len(), CONTROL);
         let specials: HashMap<String, u32> = pieces
             .iter()
             .zip(&kinds)
@@ -282,7 +310,7 @@ impl Tokenizer {
             }
             Inner::Source(source, ids, unknown) => {
                 let id = |piece: String| ids.get(&piece).copied().unwrap_or(*unknown);
-                Ok(source.pieces(text).into_iter().map(id).collect())
+                Ok(source.pieces(text)?.into_iter().map(id).collect())
             }
         }
     }
@@ -573,9 +601,7 @@ fn split(regex: &str) -> Result<PreTokenizerWrapper, String> {
         .into())
 }
 
-/// SentencePiece BPE as Gemma has it: pieces carry scores, and the merge of highest score goes
-/// first. Every way of cutting a piece into two other pieces is a merge rule with the score of the
-/// piece it makes.
+/// SentencePiece's merges as Gemma has them, with pieces for single bytes.
 fn sentence_piece(
     content: &Content,
     pieces: &[String],
@@ -591,38 +617,13 @@ fn sentence_piece(
         Some(Value::Array(values)) => values.iter().map(|v| v.to_f32().unwrap_or(0.0)).collect(),
         _ => return Err("`tokenizer.ggml.scores` is missing".into()),
     };
-    let normal: HashMap<&str, usize> = pieces
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| kinds.get(*id) == Some(&NORMAL))
-        .map(|(id, p)| (p.as_str(), id))
-        .collect();
-    let mut rules: Vec<(f32, usize, usize, usize)> = Vec::new();
-    for (piece, id) in &normal {
-        let score = scores.get(*id).copied().unwrap_or(0.0);
-        for (cut, _) in piece.char_indices().skip(1) {
-            let (left, right) = piece.split_at(cut);
-            if let (Some(l), Some(r)) = (normal.get(left), normal.get(right)) {
-                rules.push((score, *id, *l, *r));
-            }
-        }
-    }
-    rules.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2, a.3).cmp(&(b.1, b.2, b.3))));
-    let piece = |id: usize| pieces.get(id).cloned().unwrap_or_default();
-    let merges = rules.into_iter().map(|(_, _, l, r)| (piece(l), piece(r))).collect();
-    let vocab: tokenizers::models::bpe::Vocab =
-        pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
     let unknown = gguf::u32(content, "tokenizer.ggml.unknown_token_id")
         .ok()
-        .and_then(|id| pieces.get(id as usize).cloned())
-        .unwrap_or_else(|| "<unk>".into());
-    let bpe = BPE::builder()
-        .vocab_and_merges(vocab, merges)
-        .byte_fallback(true)
-        .fuse_unk(true)
-        .unk_token(unknown)
-        .build()
-        .map_err(|e| e.to_string())?;
+        .map(|id| id as usize)
+        .or_else(|| pieces.iter().position(|piece| piece == "<unk>"))
+        .ok_or("it has no piece for what it doesn't know")?;
+    let is_text = |id: usize| kinds.get(id) == Some(&NORMAL);
+    let bpe = by_merges(pieces, &scores, is_text, unknown, true)?;
     let mut tokenizer = tokenizers::Tokenizer::new(bpe);
     let spaces = Replace::new(" ", "▁").map_err(|e| e.to_string())?;
     tokenizer.with_normalizer(Some(NormalizerWrapper::from(spaces))).map_err(|e| e.to_string())?;

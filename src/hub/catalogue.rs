@@ -20,6 +20,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/lmt-60-1.7b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-4b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-8b-q4_k_m.toml"),
+    include_str!("../../models/m2m100-418m.toml"),
     include_str!("../../models/multilingual-e5-small-q4_0.toml"),
     include_str!("../../models/multilingual-e5-small.toml"),
     include_str!("../../models/nllb-200-distilled-600m.toml"),
@@ -36,6 +37,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/qwen3-1.7b-q4_k_m.toml"),
     include_str!("../../models/qwen3-4b-instruct-2507-q4_k_m.toml"),
     include_str!("../../models/qwen3-8b-q4_k_m.toml"),
+    include_str!("../../models/small-100.toml"),
     include_str!("../../models/smollm2-135m-instruct-q4_1.toml"),
     include_str!("../../models/translategemma-4b-q4_k_m.toml"),
 ];

@@ -12,6 +12,7 @@ use super::store::{Pull, Store, Weights};
 use crate::engine::{
     arch::{config, model::ModelConfig},
     gguf, hub_folder,
+    tokenizer::M2M100,
 };
 use crate::error::{Error, Result};
 
@@ -258,7 +259,7 @@ impl Header {
             // Base models and pure translators follow no instructions.
             roles: match self.prompt(path) {
                 "lmt" | "gemma-base" | "hunyuan" | "hunyuan-7b" | "translategemma" | "marian"
-                | "nllb" => {
+                | "nllb" | "m2m100" | "small100" => {
                     vec![Role::Translate]
                 }
                 _ => vec![Role::Translate, Role::Summarize],
@@ -303,7 +304,14 @@ impl Header {
         } else if self.architecture == "marian" {
             "marian"
         } else if self.architecture == "m2m_100" {
-            "nllb"
+            // SMaLL-100 is told the target's language in the source.
+            let small = ["small100", "small-100"]
+                .map(|part| file.contains(part) || self.name.to_lowercase().contains(part));
+            match path.join(M2M100).exists() {
+                true if small.contains(&true) => "small100",
+                true => "m2m100",
+                false => "nllb",
+            }
         } else if self.template.contains("source_lang_code") || named("translategemma") {
             "translategemma"
         } else if self.architecture == "hunyuan-dense" {
