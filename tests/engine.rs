@@ -6,11 +6,12 @@ mod common;
 
 use brief::{
     Language,
-    engine::{Engine, Prompt, Prompts, Values, tokenizer::Part},
+    engine::{Engine, Prompt, Prompts, Tokenizer, Values, gguf, tokenizer::Part},
     translate::{names, prepared},
 };
 use minijinja::context;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 #[derive(Deserialize)]
@@ -22,6 +23,25 @@ struct TokensFile {
 struct Encoded {
     text: String,
     ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct LinesFile {
+    models: Vec<LinesOfModel>,
+}
+
+#[derive(Deserialize)]
+struct LinesOfModel {
+    model: String,
+    files: Vec<LinesOfFile>,
+}
+
+#[derive(Deserialize)]
+struct LinesOfFile {
+    path: String,
+    lines: usize,
+    tokens: usize,
+    digests: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +192,47 @@ fn smollm_tokens_and_logits_are_those_of_llama_cpp() {
     let Some(engine) = engine("smollm2-135m-instruct-q4_1") else { return };
     tokens_agree(&engine, "smollm2-135m");
     logits_agree(&engine, "smollm2-135m", 0.05);
+}
+
+/// All lines of flores-dev and of the seeds, as record_lines.py recorded them from llama.cpp.
+#[test]
+fn thousands_of_lines_of_real_text_are_cut_as_llama_cpp_cuts_them() {
+    let Some(folder) = common::shared("") else { return };
+    let mut wrong = Vec::new();
+    for LinesOfModel { model, files } in fixture::<LinesFile>("lines.json").models {
+        let id = match model.as_str() {
+            "qwen2.5-coder-1.5b" => "qwen2.5-coder-1.5b-instruct-q4_k_m",
+            "gemma-3-270m" => "gemma-3-270m-q4_k_m",
+            "smollm2-135m" => "smollm2-135m-instruct-q4_1",
+            other => panic!("{other}"),
+        };
+        let Some(path) = common::model(id) else { continue };
+        let tokenizer = Tokenizer::from_gguf(&gguf::open(&path).unwrap().0).unwrap();
+        assert!(files.iter().map(|file| file.lines).sum::<usize>() >= 4_000);
+        for LinesOfFile { path, lines, tokens, digests } in files {
+            let Ok(text) = std::fs::read_to_string(folder.join(&path)) else {
+                eprintln!("SKIPPED: needs ../shared/{path}");
+                continue;
+            };
+            let text: Vec<&str> = text.split('\n').collect();
+            assert_eq!(text.len(), lines, "{path}");
+            let mut count = 0;
+            for (block, digest) in text.chunks(100).zip(digests) {
+                let mut bytes = Vec::new();
+                for line in block {
+                    let ids = tokenizer.encode(line).unwrap();
+                    count += ids.len();
+                    bytes.extend((ids.len() as u32).to_le_bytes());
+                    bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+                }
+                if format!("{:x}", Sha256::digest(&bytes)) != digest {
+                    wrong.push(format!("{model}, {path}, near {:?}", block[0]));
+                }
+            }
+            assert!(count == tokens || !wrong.is_empty(), "{model}, {path}: {count} of {tokens}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Our parts give the tokens that the model's own chat template gives, also where a message tries

@@ -340,23 +340,24 @@ mod tests {
         biases: &[&[f32]],
     ) -> Vec<f32> {
         let mut scores = vec![f32::NAN; 7];
-        let mut outs = [(); 3].map(|()| vec![f32::NAN; queries.len()]);
-        let [own, avx2, none] = &mut outs;
-        attend(a, pieces, queries, positions, biases, &mut scores, own);
+        let out = || vec![f32::NAN; queries.len()];
+        let (mut own, mut none) = (out(), out());
+        attend(a, pieces, queries, positions, biases, &mut scores, &mut own);
         Simd::vectorize(
             Scalar,
-            Attend { a, pieces, queries, positions, biases, scores: &mut scores, out: none },
+            Attend { a, pieces, queries, positions, biases, scores: &mut scores, out: &mut none },
         );
         #[cfg(target_arch = "x86_64")]
         if let Some(v3) = pulp::x86::V3::try_new() {
+            let (mut avx2, scores) = (out(), &mut scores);
             Simd::vectorize(
                 v3,
-                Attend { a, pieces, queries, positions, biases, scores: &mut scores, out: avx2 },
+                Attend { a, pieces, queries, positions, biases, scores, out: &mut avx2 },
             );
             assert_eq!(avx2, none, "AVX2");
         }
         assert_eq!(own, none);
-        outs.into_iter().next().unwrap()
+        own
     }
 
     #[test]

@@ -7,10 +7,9 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{
-    matmul::{Kernel, has_amx},
-    multiversion,
-};
+#[cfg(target_arch = "x86_64")]
+use super::matmul::has_amx;
+use super::{matmul::Kernel, multiversion};
 
 /// How often each is measured; the fastest counts, since whatever disturbs only slows down.
 const TIMES: usize = 5;

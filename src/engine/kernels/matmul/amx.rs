@@ -43,7 +43,7 @@ impl Products {
 /// what they give is right.
 pub(super) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| found() && permitted() && right())
+    *AVAILABLE.get_or_init(|| has_amx() && permitted() && right())
 }
 
 /// Whether many rows are multiplied faster than without: matrix units that several virtual machines
@@ -78,8 +78,8 @@ pub(super) fn pays() -> bool {
     })
 }
 
-/// Whether the processor has them.
-pub(super) fn found() -> bool {
+/// Whether the processor has matrix units for eight-bit numbers, usable or not.
+pub(in super::super) fn has_amx() -> bool {
     const TILE: u32 = 1 << 24;
     const INT8: u32 = 1 << 25;
     // SAFETY: every processor of this architecture has the instruction.

@@ -24,6 +24,8 @@ mod plain;
 use rayon::prelude::*;
 
 pub use self::activations::Activations;
+#[cfg(target_arch = "x86_64")]
+pub(super) use self::amx::has_amx;
 use self::{
     activations::Chunks,
     layout::{Layout, Line, pack_unit, with_layout},
@@ -190,14 +192,6 @@ impl Packed {
     }
 }
 
-/// Whether the processor has matrix units for eight-bit numbers, usable or not.
-pub(super) fn has_amx() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return amx::found();
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
 /// An instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
@@ -343,7 +337,7 @@ mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 997),
             rows in 1usize..40,
             units in 1usize..3,
-            count in 1usize..12,
+            count in 1usize..40,
             x in proptest::collection::vec(-4f32..4.0, 64..2048),
         ) {
             let columns = units * format.weights();
