@@ -137,7 +137,6 @@ impl Machine {
     /// # Errors
     /// candle's, on a GPU.
     pub fn here(backend: &Backend) -> Result<Self> {
-        let kernel = backend.kernel();
         let limits = backend.limits().map_err(Error::engine("measuring the device"))?;
         let Limits { bandwidth, products } = limits;
         let mut system = sysinfo::System::new();
@@ -149,7 +148,7 @@ impl Machine {
             threads: rayon::current_num_threads(),
             device: backend.to_string(),
             features: limits::features().into_iter().map(str::to_owned).collect(),
-            kernel: kernel.map_or("candle".into(), |kernel| kernel.to_string()),
+            kernel: backend.kernel_name(),
             bandwidth,
             products,
         })

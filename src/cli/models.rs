@@ -166,12 +166,13 @@ fn checked(
     const BEGINNING: &str = "The capital of Germany is";
     let shape = engine.shape();
     let mut text = format!(
-        "{}, on {}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, \
+        "{}, on {} with {}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, \
          {} heads of {} ({} of keys and values), {} tokens of context\n  vocabulary    {} tokens, {} of \
          which English needs\n  prompts       {}\n  company       {:.1e} between a sequence alone and \
          among others\n",
         manifest.id,
         engine.backend(),
+        engine.backend().kernel_name(),
         weights.path.display(),
         indicatif::HumanBytes(weights.size),
         weights.sha256,
@@ -225,6 +226,7 @@ fn checked_json(
         "bytes": weights.size,
         "sha256": weights.sha256,
         "device": engine.backend().to_string(),
+        "kernel": engine.backend().kernel_name(),
         "architecture": shape.architecture,
         "layers": shape.layers,
         "hidden": shape.hidden,

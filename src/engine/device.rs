@@ -124,6 +124,12 @@ impl Backend {
         }
     }
 
+    /// Whose instructions multiply weights: our kernels' by their name, or `candle`.
+    #[must_use]
+    pub fn kernel_name(&self) -> String {
+        self.kernel().map_or_else(|| "candle".to_owned(), |kernel| kernel.to_string())
+    }
+
     /// Ours, if they multiply.
     #[must_use]
     pub fn kernel(&self) -> Option<Kernel> {
