@@ -236,6 +236,7 @@ mod tests {
         assert!(read > 1e8 && read < 1e13, "{read} bytes/s");
         for kernel in Kernel::available().filter(|kernel| *kernel != Kernel::Plain) {
             let made = products(kernel).unwrap_or_default();
+            eprintln!("{kernel}: {made:.2e} products/s");
             assert!(made > read, "{kernel:?}: {made} products/s, {read} bytes/s");
         }
     }

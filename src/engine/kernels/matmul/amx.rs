@@ -43,39 +43,51 @@ impl Products {
 /// what they give is right.
 pub(super) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| has_amx() && permitted() && right())
+    *AVAILABLE.get_or_init(|| has_amx() && permitted() && alone(right))
 }
 
 /// Whether many rows are multiplied faster than without: matrix units that several virtual machines
 /// share, or that are emulated, needn't be.
 pub(super) fn pays() -> bool {
     static PAYS: OnceLock<bool> = OnceLock::new();
-    *PAYS.get_or_init(|| {
-        const COUNT: usize = 128;
-        const UNITS: usize = 8;
-        let (packed, activations) = sample(Format::Q4K, UNITS, COUNT);
-        let Chunks::Wides(rows) = &activations.chunks else { return false };
-        let fastest = |multiply: &dyn Fn(&mut [Sums])| {
-            let times = (0..5).map(|_| {
-                let mut sums = [Sums::default(); COUNT];
-                let began = Instant::now();
-                multiply(&mut sums);
-                std::hint::black_box(sums);
-                began.elapsed()
-            });
-            times.min().unwrap_or(Duration::MAX)
-        };
-        // SAFETY: `Kernel::available` has asked the processor for both.
-        #[allow(unsafe_code)]
-        let (with, without) = unsafe {
-            (
-                fastest(&|sums| wides::<Q4K>(&packed.lines, rows, sums)),
-                fastest(&|sums| avx512::wides::<Q4K>(&packed.lines, rows, sums)),
-            )
-        };
-        tracing::debug!(?with, ?without, "matrix units");
-        with < without
-    })
+    *PAYS.get_or_init(|| alone(is_faster))
+}
+
+fn is_faster() -> bool {
+    const COUNT: usize = 128;
+    const UNITS: usize = 8;
+    let (packed, activations) = sample(Format::Q4K, UNITS, COUNT);
+    let Chunks::Wides(rows) = &activations.chunks else { return false };
+    let fastest = |multiply: &dyn Fn(&mut [Sums])| {
+        let times = (0..5).map(|_| {
+            let mut sums = [Sums::default(); COUNT];
+            let began = Instant::now();
+            multiply(&mut sums);
+            std::hint::black_box(sums);
+            began.elapsed()
+        });
+        times.min().unwrap_or(Duration::MAX)
+    };
+    // SAFETY: `Kernel::available` has asked the processor for both.
+    #[allow(unsafe_code)]
+    let (with, without) = unsafe {
+        (
+            fastest(&|sums| wides::<Q4K>(&packed.lines, rows, sums)),
+            fastest(&|sums| avx512::wides::<Q4K>(&packed.lines, rows, sums)),
+        )
+    };
+    tracing::debug!(?with, ?without, "matrix units");
+    with < without
+}
+
+/// On a thread that none of the program's own waits for, nor it for them: packing and rounding share
+/// their work, and their threads may not have been started yet.
+fn alone(work: fn() -> bool) -> bool {
+    let run = || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        pool.is_ok_and(|pool| pool.install(work))
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or(false)
 }
 
 /// Whether the processor has matrix units for eight-bit numbers, usable or not.
