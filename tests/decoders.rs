@@ -47,8 +47,18 @@ fn every_recording_is_compared() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let compared =
-        ["gemma3", "hunyuan", "llama3", "qwen2-tied", "qwen3", "qwen3-tied", "smollm2", "smollm3"];
+    let compared = [
+        "gemma3",
+        "gemma4",
+        "gemma4-wide",
+        "hunyuan",
+        "llama3",
+        "qwen2-tied",
+        "qwen3",
+        "qwen3-tied",
+        "smollm2",
+        "smollm3",
+    ];
     assert_eq!(names, compared);
 }
 
@@ -77,6 +87,16 @@ fn smollm3_with_layers_that_are_not_told_positions() {
 #[test]
 fn gemma3_with_scaled_positions() {
     check("gemma3");
+}
+
+#[test]
+fn gemma4_with_embeddings_of_layers_and_keys_that_several_read() {
+    check("gemma4");
+}
+
+#[test]
+fn gemma4_with_values_that_are_keys() {
+    check("gemma4-wide");
 }
 
 #[test]

@@ -92,6 +92,9 @@ pub fn convert(folder: &Path, out: &Path, format: Format) -> Result<Converted> {
     let json = hub_folder::config(folder).map_err(fail)?;
     let json = json.get("text_config").unwrap_or(&json);
     let config = Config::from_hub(json).map_err(fail)?;
+    if config.shape.architecture == "gemma4" {
+        return Err(fail("Gemma 4 can't be converted yet".into()));
+    }
     let mut weights = HubWeights::open(folder, &config.shape.architecture).map_err(fail)?;
     let mut metadata = shape(&config, json).map_err(fail)?;
     metadata.extend(tokenizer::gguf_metadata(folder).map_err(fail)?);

@@ -12,28 +12,23 @@ use parking_lot::Mutex;
 
 /// Keys and values of a model's layers, for all tokens that any sequence holds.
 pub struct Pool {
-    /// Keys and values of each layer, `[kv_heads, rows, head_size]`.
-    layers: Vec<(Tensor, Tensor)>,
+    /// Keys and values of each layer, `[kv_heads, rows, head_size]`; none of those that have none.
+    layers: Vec<Option<(Tensor, Tensor)>>,
     /// Rows that nobody holds; what is taken next stands last.
     free: Mutex<Vec<u32>>,
     rows: usize,
 }
 
-/// What a layer keeps of a token.
-#[derive(Debug, Clone, Copy)]
-pub struct Kept {
-    /// Layers.
-    pub layers: usize,
-    /// Heads of keys and values.
-    pub kv_heads: usize,
-    /// Floats of a head.
-    pub head_size: usize,
-}
+/// What each layer keeps of a token: heads of keys and values, and floats of a head; 0 heads where it
+/// reads another's.
+#[derive(Debug, Clone)]
+pub struct Kept(pub Vec<(usize, usize)>);
 
 impl Kept {
     /// Bytes of a token in all layers.
-    fn bytes(self, dtype: DType) -> usize {
-        2 * self.layers * self.kv_heads * self.head_size * dtype.size_in_bytes()
+    fn bytes(&self, dtype: DType) -> usize {
+        let floats: usize = self.0.iter().map(|(heads, size)| heads * size).sum();
+        2 * floats * dtype.size_in_bytes()
     }
 }
 
@@ -72,7 +67,7 @@ impl Pool {
     ///
     /// # Errors
     /// It has no room for the fewest that are of use; candle's.
-    pub fn planned(kept: Kept, device: &Device, dtype: DType) -> Result<Arc<Self>> {
+    pub fn planned(kept: &Kept, device: &Device, dtype: DType) -> Result<Arc<Self>> {
         let most = MOST_SEQUENCES * PLANNED;
         let rows = match free_memory(device)? {
             Some(free) => {
@@ -94,11 +89,12 @@ impl Pool {
         Self::new(kept, rows, dtype, device)
     }
 
-    fn new(kept: Kept, rows: usize, dtype: DType, device: &Device) -> Result<Arc<Self>> {
-        let shape = (kept.kv_heads, rows, kept.head_size);
-        let layer =
-            |_| Ok((Tensor::zeros(shape, dtype, device)?, Tensor::zeros(shape, dtype, device)?));
-        let layers = (0..kept.layers).map(layer).collect::<Result<_>>()?;
+    fn new(kept: &Kept, rows: usize, dtype: DType, device: &Device) -> Result<Arc<Self>> {
+        let layer = |(heads, size): &(usize, usize)| {
+            let zeros = || Tensor::zeros((*heads, rows, *size), dtype, device);
+            Ok(if *heads > 0 { Some((zeros()?, zeros()?)) } else { None })
+        };
+        let layers = kept.0.iter().map(layer).collect::<Result<_>>()?;
         let free = Mutex::new((0..rows as u32).rev().collect());
         Ok(Arc::new(Self { layers, free, rows }))
     }
@@ -130,8 +126,8 @@ impl Pool {
     /// There is no such layer.
     pub fn layer(&self, index: usize) -> Result<(&Tensor, &Tensor)> {
         match self.layers.get(index) {
-            Some((keys, values)) => Ok((keys, values)),
-            None => bail!("the cache has no layer {index}"),
+            Some(Some((keys, values))) => Ok((keys, values)),
+            _ => bail!("the cache has no layer {index}"),
         }
     }
 
@@ -376,7 +372,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
-    const KEPT: Kept = Kept { layers: 2, kv_heads: 2, head_size: 3 };
+    fn kept() -> Kept {
+        Kept(vec![(2, 3), (2, 3)])
+    }
 
     fn numbers(shape: (usize, usize), from: f32) -> Tensor {
         let count = shape.0 * shape.1;
@@ -386,7 +384,7 @@ mod tests {
 
     #[test]
     fn rows_are_free_again_when_nobody_holds_them() {
-        let pool = Pool::new(KEPT, 5, DType::F32, &Device::Cpu).unwrap();
+        let pool = Pool::new(&kept(), 5, DType::F32, &Device::Cpu).unwrap();
         let first = pool.take(3).unwrap();
         let shared = first.clone();
         assert_eq!(places(&first).collect::<Vec<_>>(), [0, 1, 2]);
@@ -403,7 +401,7 @@ mod tests {
         // the second one's keys are shared with the first's.
         let device = Device::Cpu;
         let (heads, size, held) = (4, 3, 24);
-        let pool = Pool::new(KEPT, held, DType::F32, &device).unwrap();
+        let pool = Pool::new(&kept(), held, DType::F32, &device).unwrap();
         let (keys, values) = (numbers((held, 6), 1.0), numbers((held, 6), 7.0));
         let anywhere: Vec<u32> = (0..held as u32).map(|i| i * 7 % held as u32).collect();
         let at = Tensor::new(anywhere.clone(), &device).unwrap();

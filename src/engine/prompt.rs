@@ -58,13 +58,14 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 20] = [
+const BUILT_IN: [(&str, &str); 22] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
     (
         "translate.chatml-nothink.jinja",
         include_str!("../../prompts/translate.chatml-nothink.jinja"),
     ),
     ("translate.gemma.jinja", include_str!("../../prompts/translate.gemma.jinja")),
+    ("translate.gemma4.jinja", include_str!("../../prompts/translate.gemma4.jinja")),
     ("translate.gemma-base.jinja", include_str!("../../prompts/translate.gemma-base.jinja")),
     ("translate.bengali.jinja", include_str!("../../prompts/translate.bengali.jinja")),
     ("translate.lmt.jinja", include_str!("../../prompts/translate.lmt.jinja")),
@@ -85,6 +86,7 @@ const BUILT_IN: [(&str, &str); 20] = [
         include_str!("../../prompts/summarize.chatml-nothink.jinja"),
     ),
     ("summarize.llama3.jinja", include_str!("../../prompts/summarize.llama3.jinja")),
+    ("summarize.gemma4.jinja", include_str!("../../prompts/summarize.gemma4.jinja")),
     ("summarize.gemma.jinja", include_str!("../../prompts/summarize.gemma.jinja")),
     ("entail.chatml.jinja", include_str!("../../prompts/entail.chatml.jinja")),
     ("examples.jinja", include_str!("../../prompts/examples.jinja")),

@@ -401,10 +401,11 @@ impl Tokenizer {
 /// The tokens that end a generation: those that the model's files name, and every one that a model
 /// may end its turn with.
 fn ends(named: impl Iterator<Item = u32>, specials: &HashMap<String, u32>) -> Vec<u32> {
-    const ENDS: [&str; 10] = [
+    const ENDS: [&str; 11] = [
         "<|im_end|>",
         "<|endoftext|>",
         "<end_of_turn>",
+        "<turn|>",
         "<eos>",
         "</s>",
         "<|eot_id|>",

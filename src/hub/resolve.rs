@@ -321,6 +321,8 @@ impl Header {
             "llama3"
         } else if self.template.contains("<|im_start|>") {
             if self.template.contains("enable_thinking") { "chatml-nothink" } else { "chatml" }
+        } else if self.template.contains("<|turn>") {
+            "gemma4"
         } else if self.template.contains("<start_of_turn>") {
             "gemma"
         } else {
@@ -374,6 +376,7 @@ mod tests {
             ("b.gguf", "qwen3", "<|im_start|> if enable_thinking", "chatml-nothink"),
             ("c.gguf", "gemma3", "<start_of_turn>", "gemma"),
             ("d.gguf", "gemma3", "", "gemma-base"),
+            ("i.gguf", "gemma3", "<|turn>", "gemma4"),
             ("LMT-60-1.7B.Q8_0.gguf", "qwen3", "<|im_start|>", "lmt"),
             ("e.gguf", "hunyuan-dense", "<｜hy_User｜>", "hunyuan"),
             ("f.gguf", "hunyuan-dense", "<|extra_0|>", "hunyuan-7b"),

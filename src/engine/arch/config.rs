@@ -9,7 +9,8 @@ use super::{
 };
 
 /// The architectures that load, by GGUF's `general.architecture`.
-pub const SUPPORTED: [&str; 6] = ["qwen2", "qwen3", "llama", "gemma3", "hunyuan-dense", "smollm3"];
+pub const SUPPORTED: [&str; 7] =
+    ["qwen2", "qwen3", "llama", "gemma3", "gemma4", "hunyuan-dense", "smollm3"];
 
 /// GGUF's name of the tensor with [`Rotary::factors`].
 pub(in super::super) const ROPE_FACTORS: &str = "rope_freqs.weight";
@@ -34,9 +35,9 @@ pub struct Shape {
     pub hidden: usize,
     /// Query heads.
     pub heads: usize,
-    /// Key and value heads.
+    /// Key and value heads, of most layers.
     pub kv_heads: usize,
-    /// Floats of a head.
+    /// Floats of a head, in most layers.
     pub head_size: usize,
     /// Tokens that the model was trained on.
     pub context_length: usize,
@@ -82,6 +83,12 @@ pub struct Config {
     pub(super) activation: Activation,
     pub(super) embedding_scale: Option<f32>,
     pub(super) scale: f32,
+    /// Values are normalised, without a weight.
+    pub(super) values_normed: bool,
+    /// Floats of the embedding that each layer has of its own; 0 where there are none.
+    pub(super) per_layer: usize,
+    /// Logits are bent so that none is larger.
+    pub(super) logit_cap: Option<f32>,
 }
 
 /// What differs between the attention of layers.
@@ -91,11 +98,20 @@ pub(in super::super) struct LayerAttention {
     pub rotary: Option<usize>,
     /// Tokens that it sees, with its own.
     pub window: usize,
+    /// Heads of keys and values.
+    pub kv_heads: usize,
+    /// Floats of a head.
+    pub head_size: usize,
+    /// The layer whose keys and values it reads; none where they are its own.
+    pub reads: Option<usize>,
 }
 
 impl LayerAttention {
     /// Sees all tokens.
-    const GLOBAL: Self = Self { rotary: Some(0), window: usize::MAX };
+    fn global(shape: &Shape) -> Self {
+        let Shape { kv_heads, head_size, .. } = *shape;
+        Self { rotary: Some(0), window: usize::MAX, kv_heads, head_size, reads: None }
+    }
 }
 
 /// Rotary position embeddings (Su et al. 2021, arXiv:2104.09864): pair i of a head's floats turns by
@@ -105,30 +121,97 @@ impl LayerAttention {
 pub(in super::super) struct Rotary {
     pub base: f32,
     pub linear: f32,
-    /// `[head_size / 2]`; empty where all are 1.
+    /// Floats of a head that it turns.
+    pub head_size: usize,
+    /// `[head_size / 2]`; empty where all are 1. What is divided by infinity isn't turned.
     pub factors: Vec<f32>,
 }
 
 impl Rotary {
-    fn of(base: f32) -> Self {
-        Self { base, linear: 1.0, factors: Vec::new() }
+    fn of(base: f32, head_size: usize) -> Self {
+        Self { base, linear: 1.0, head_size, factors: Vec::new() }
     }
 
     /// In radians a token, `[head_size / 2]`.
-    pub fn frequencies(&self, head_size: usize) -> Vec<f32> {
+    pub fn frequencies(&self) -> Vec<f32> {
+        let size = self.head_size;
         let factor = |i: usize| self.linear * self.factors.get(i).copied().unwrap_or(1.0);
-        let frequency = |i: usize| self.base.powf(-(2.0 * i as f32) / head_size as f32) / factor(i);
-        (0..head_size / 2).map(frequency).collect()
+        let frequency = |i: usize| self.base.powf(-(2.0 * i as f32) / size as f32) / factor(i);
+        (0..size / 2).map(frequency).collect()
     }
 }
 
 /// Gemma 3's layers: all but every `every`th see a window, and turn by frequencies of their own.
-fn gemma_layers(layers: usize, window: usize, every: usize) -> Vec<LayerAttention> {
-    let local = LayerAttention { rotary: Some(1), window };
-    let layer = |i: usize| {
-        if (i + 1).is_multiple_of(every) { LayerAttention::GLOBAL } else { local }
+fn gemma_layers(shape: &Shape, window: usize, every: usize) -> Vec<LayerAttention> {
+    let global = LayerAttention::global(shape);
+    let local = LayerAttention { rotary: Some(1), window, ..global };
+    (0..shape.layers).map(|i| if (i + 1).is_multiple_of(every) { global } else { local }).collect()
+}
+
+/// Gemma 4's layers, as transformers' `configuration_gemma4.py` has them: global ones have heads of
+/// their own, of which a part is turned, and the last layers read the keys and values of the last one
+/// of their kind that has some.
+fn gemma4_layers(
+    shape: &Shape,
+    json: &Value,
+) -> std::result::Result<(Vec<Rotary>, Vec<LayerAttention>), String> {
+    let number = |name: &str| json.get(name).and_then(Value::as_u64).map(|v| v as usize);
+    let kinds = json.get("layer_types").and_then(Value::as_array);
+    let kinds: Vec<&str> = kinds.into_iter().flatten().filter_map(Value::as_str).collect();
+    let window = number("sliding_window").filter(|_| kinds.len() == shape.layers);
+    let window = window.ok_or("config.json doesn't say what its layers see")?;
+    let is_global = |layer: usize| kinds.get(layer) == Some(&"full_attention");
+    // transformers 5 writes what is a layer's own by the layers' numbers.
+    let own = json.get("per_layer_config").and_then(Value::as_object);
+    let own = |name: &str| -> Option<usize> {
+        let layers = own?.iter().filter(|(layer, _)| layer.parse().is_ok_and(is_global));
+        layers.filter_map(|(_, own)| own.get(name)?.as_u64()).next().map(|v| v as usize)
     };
-    (0..layers).map(layer).collect()
+    let head_size = number("global_head_dim").or(own("head_dim")).unwrap_or(512);
+    let tied = json.get("attention_k_eq_v").and_then(Value::as_bool) == Some(true);
+    let kv_heads = number("num_global_key_value_heads").filter(|_| tied);
+    let kv_heads = kv_heads.or(own("num_key_value_heads")).unwrap_or(shape.kv_heads);
+    // Of other shapes nothing can be computed.
+    Shape { kv_heads, head_size, ..shape.clone() }.plausible()?;
+
+    let rope = |kind: &str| json.get("rope_parameters").and_then(|rope| rope.get(kind));
+    let theta = |kind, default| {
+        rope(kind).and_then(|rope| real(rope, "rope_theta")).unwrap_or(default) as f32
+    };
+    let mut global = Rotary::of(theta("full_attention", 1_000_000.0), head_size);
+    match rope("full_attention") {
+        Some(rope) if rope.get("rope_type").and_then(Value::as_str) == Some("proportional") => {
+            let share = real(rope, "partial_rotary_factor").unwrap_or(1.0);
+            let turned = (share * head_size as f64 / 2.0) as usize;
+            global.linear = real(rope, "factor").unwrap_or(1.0) as f32;
+            global.factors =
+                (0..head_size / 2).map(|i| if i < turned { 1.0 } else { f32::INFINITY }).collect();
+        }
+        Some(rope) => global = scaled(global.base, head_size, rope)?,
+        None => return Err("config.json: `rope_parameters` is missing".into()),
+    }
+    let local = match rope("sliding_attention") {
+        Some(rope) => scaled(theta("sliding_attention", 10_000.0), shape.head_size, rope)?,
+        None => Rotary::of(10_000.0, shape.head_size),
+    };
+    let first_reader = shape.layers - number("num_kv_shared_layers").unwrap_or(0).min(shape.layers);
+    let layer = |i: usize| {
+        let read = (0..first_reader).rev().find(|other| is_global(*other) == is_global(i));
+        let reads = match read {
+            _ if i < first_reader => None,
+            None => return Err(format!("its layer {i} reads keys that no layer writes")),
+            read => read,
+        };
+        Ok(match is_global(i) {
+            true => {
+                LayerAttention { rotary: Some(0), window: usize::MAX, kv_heads, head_size, reads }
+            }
+            false => {
+                LayerAttention { rotary: Some(1), window, reads, ..LayerAttention::global(shape) }
+            }
+        })
+    };
+    Ok((vec![global, local], (0..shape.layers).map(layer).collect::<std::result::Result<_, _>>()?))
 }
 
 impl Config {
@@ -140,6 +223,9 @@ impl Config {
         let architecture = gguf::string(content, "general.architecture")?;
         if !SUPPORTED.contains(&architecture.as_str()) {
             return Err(unsupported(&architecture));
+        }
+        if architecture == "gemma4" {
+            return Err("Gemma 4 is read from the hub's folders, not from GGUF files yet".into());
         }
         let key = |name: &str| format!("{architecture}.{name}");
         let number = |name: &str| gguf::u32(content, &key(name)).map(|v| v as usize);
@@ -159,7 +245,7 @@ impl Config {
         };
         let shape = shape.plausible()?;
         let base = gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0);
-        let mut global = Rotary::of(base);
+        let mut global = Rotary::of(base, head_size);
         match gguf::string(content, &key("rope.scaling.type")).as_deref() {
             Ok("linear") => global.linear = gguf::f32(content, &key("rope.scaling.factor"))?,
             Ok("none") | Err(_) => {}
@@ -169,10 +255,11 @@ impl Config {
         let (rotary, attention) = match architecture.as_str() {
             "gemma3" => {
                 let window = number("attention.sliding_window")?;
-                (vec![global, Rotary::of(10_000.0)], gemma_layers(layers, window, 6))
+                let local = Rotary::of(10_000.0, head_size);
+                (vec![global, local], gemma_layers(&shape, window, 6))
             }
-            "smollm3" => (vec![global], unturned(layers, |i| (i + 1).is_multiple_of(4))),
-            _ => (vec![global], vec![LayerAttention::GLOBAL; layers]),
+            "smollm3" => (vec![global], unturned(&shape, |i| (i + 1).is_multiple_of(4))),
+            _ => (vec![global], vec![LayerAttention::global(&shape); layers]),
         };
         Ok(Self {
             eps: gguf::f32(content, &key("attention.layer_norm_rms_epsilon"))?,
@@ -187,6 +274,9 @@ impl Config {
                 ("gemma3", 62) => 1.0 / (hidden as f32 / heads as f32).sqrt(),
                 _ => 1.0 / (head_size as f32).sqrt(),
             },
+            values_normed: false,
+            per_layer: 0,
+            logit_cap: None,
             shape,
         })
     }
@@ -206,7 +296,7 @@ impl Config {
             let value = json.get(name).and_then(Value::as_u64);
             value.map(|v| v as usize).ok_or_else(|| format!("config.json: `{name}` is missing"))
         };
-        let gemma = architecture == "gemma3";
+        let (gemma, gemma4) = (architecture.starts_with("gemma"), architecture == "gemma4");
         let (hidden, heads) = (number("hidden_size")?, number("num_attention_heads")?);
         let layers = number("num_hidden_layers")?;
         let head_size = number("head_dim").unwrap_or(hidden / heads.max(1));
@@ -229,17 +319,19 @@ impl Config {
         let theta = global.and_then(|rope| real(rope, "rope_theta")).or(real(json, "rope_theta"));
         let theta = theta.unwrap_or(if gemma { 1_000_000.0 } else { 10_000.0 });
         let scaled = match global {
+            Some(_) if gemma4 => Rotary::of(theta as f32, head_size),
             Some(global) => scaled(theta as f32, head_size, global)?,
-            None => Rotary::of(theta as f32),
+            None => Rotary::of(theta as f32, head_size),
         };
         let (rotary, attention) = match architecture {
             "gemma3" => {
                 let local = own.and_then(|rope| real(rope.get("sliding_attention")?, "rope_theta"));
                 let local = local.or(real(json, "rope_local_base_freq")).unwrap_or(10_000.0);
-                let local = Rotary::of(local as f32);
+                let local = Rotary::of(local as f32, head_size);
                 let every = number("sliding_window_pattern").unwrap_or(6);
-                (vec![scaled, local], gemma_layers(layers, number("sliding_window")?, every))
+                (vec![scaled, local], gemma_layers(&shape, number("sliding_window")?, every))
             }
+            "gemma4" => gemma4_layers(&shape, json)?,
             "smollm3" => {
                 let every = number("no_rope_layer_interval").unwrap_or(4).max(1);
                 let listed = json.get("no_rope_layers").and_then(Value::as_array);
@@ -248,9 +340,9 @@ impl Config {
                     Some(turned) => turned.as_u64() == Some(0),
                     None => (i + 1).is_multiple_of(every),
                 };
-                (vec![scaled], unturned(layers, unturned_at))
+                (vec![scaled], unturned(&shape, unturned_at))
             }
-            _ => (vec![scaled], vec![LayerAttention::GLOBAL; layers]),
+            _ => (vec![scaled], vec![LayerAttention::global(&shape); layers]),
         };
         if json.get("use_sliding_window").and_then(Value::as_bool) == Some(true) {
             return Err("it uses a sliding window, which is not supported yet".into());
@@ -261,10 +353,17 @@ impl Config {
                 return Err(format!("its layer {layer} has {kind}, which is not supported yet"));
             }
         }
+        let logit_cap = real(json, "final_logit_softcapping").filter(|_| gemma4);
         for cap in ["attn_logit_softcapping", "final_logit_softcapping"] {
-            if real(json, cap).is_some() {
+            if real(json, cap).is_some() && logit_cap.is_none() {
                 return Err(format!("its config.json sets `{cap}`, which is not supported yet"));
             }
+        }
+        let experts = json.get("enable_moe_block").and_then(Value::as_bool) == Some(true);
+        if experts || json.get("use_bidirectional_attention").is_some_and(|v| v == "all") {
+            return Err(
+                "it is a mixture of experts, or no decoder, which is not supported yet".into()
+            );
         }
         let scale = real(json, "query_pre_attn_scalar").filter(|_| gemma);
         Ok(Self {
@@ -276,7 +375,14 @@ impl Config {
             norm_after_rope: architecture == "hunyuan-dense",
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
-            scale: 1.0 / scale.map_or(head_size as f32, |s| s as f32).sqrt(),
+            scale: match gemma4 {
+                // Queries and keys are normalised.
+                true => 1.0,
+                false => 1.0 / scale.map_or(head_size as f32, |s| s as f32).sqrt(),
+            },
+            values_normed: gemma4,
+            per_layer: number("hidden_size_per_layer_input").ok().filter(|_| gemma4).unwrap_or(0),
+            logit_cap: logit_cap.map(|cap| cap as f32),
             shape,
         })
     }
@@ -294,7 +400,8 @@ impl Config {
             return Ok(());
         }
         let factors: Vec<f32> = weights.vector(ROPE_FACTORS, &Device::Cpu)?.to_vec1()?;
-        let (ours, theirs) = (self.shape.head_size / 2, factors.len());
+        let ours = self.rotary.first().map_or(0, |global| global.head_size / 2);
+        let theirs = factors.len();
         if ours != theirs {
             bail!("{theirs} factors of its rotary positions, which are {ours}")
         }
@@ -315,9 +422,8 @@ impl Config {
         let near = |a: f32, b: f32| (a - b).abs() <= 1e-5 * b.abs();
         let like =
             |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(*a, *b));
-        let turns = |a: &Self| -> Vec<f32> {
-            a.rotary.iter().flat_map(|r| r.frequencies(a.shape.head_size)).collect()
-        };
+        let turns =
+            |a: &Self| -> Vec<f32> { a.rotary.iter().flat_map(Rotary::frequencies).collect() };
         let scales = |a: &Self| [a.scale, a.embedding_scale.unwrap_or(1.0), a.eps];
         if self.shape != other.shape {
             Some("its shape")
@@ -327,8 +433,9 @@ impl Config {
             Some("which layers see what")
         } else if !like(&scales(self), &scales(other)) {
             Some("by what something is multiplied")
-        } else if (self.norm_after_rope, self.activation)
-            != (other.norm_after_rope, other.activation)
+        } else if (self.norm_after_rope, self.activation, self.values_normed, self.per_layer)
+            != (other.norm_after_rope, other.activation, other.values_normed, other.per_layer)
+            || self.logit_cap != other.logit_cap
         {
             Some("what is done in a layer")
         } else {
@@ -338,12 +445,13 @@ impl Config {
 }
 
 /// Layers that see all tokens, and those among them that aren't told positions.
-fn unturned(layers: usize, which: impl Fn(usize) -> bool) -> Vec<LayerAttention> {
+fn unturned(shape: &Shape, which: impl Fn(usize) -> bool) -> Vec<LayerAttention> {
+    let global = LayerAttention::global(shape);
     let layer = |i| match which(i) {
-        true => LayerAttention { rotary: None, ..LayerAttention::GLOBAL },
-        false => LayerAttention::GLOBAL,
+        true => LayerAttention { rotary: None, ..global },
+        false => global,
     };
-    (0..layers).map(layer).collect()
+    (0..shape.layers).map(layer).collect()
 }
 
 fn real(from: &Value, name: &str) -> Option<f64> {
@@ -361,14 +469,15 @@ fn scaled(base: f32, head_size: usize, rope: &Value) -> std::result::Result<Rota
         let value = real(rope, name).filter(|v| *v > 0.0).map(|v| v as f32);
         value.ok_or_else(|| format!("config.json: `{name}` of its rotary positions is missing"))
     };
-    let plain = Rotary::of(base);
+    let plain = Rotary::of(base, head_size);
     match kind.unwrap_or("default") {
         "default" => Ok(plain),
         "linear" => Ok(Rotary { linear: need("factor")?, ..plain }),
         // Hunyuan's: a fixed alpha, which only stretches the base.
         "dynamic" if rope.get("alpha").is_some() => {
             let size = head_size as f32;
-            Ok(Rotary::of(base * need("alpha")?.powf(size / (size - 2.0))))
+            let base = base * need("alpha")?.powf(size / (size - 2.0));
+            Ok(Rotary::of(base, head_size))
         }
         "llama3" => {
             let (factor, low, high) =
@@ -379,7 +488,7 @@ fn scaled(base: f32, head_size: usize, rope: &Value) -> std::result::Result<Rota
                 let share = ((turns - low) / (high - low)).clamp(0.0, 1.0);
                 1.0 / (share + (1.0 - share) / factor)
             };
-            let factors = plain.frequencies(head_size).into_iter().map(slower).collect();
+            let factors = plain.frequencies().into_iter().map(slower).collect();
             Ok(Rotary { factors, ..plain })
         }
         other => Err(unsupported_rope(other)),

@@ -1,4 +1,4 @@
-//! Decoder-only transformers: qwen2, qwen3, llama, gemma3, hunyuan-dense and smollm3.
+//! Decoder-only transformers: qwen2, qwen3, llama, gemma3, gemma4, hunyuan-dense and smollm3.
 //!
 //! One forward pass serves any number of sequences: their tokens are the rows of one matrix, so
 //! that linear layers see `[rows, hidden]` without padding, and only attention knows which rows
@@ -21,7 +21,7 @@ use super::{
     config::{Config, LayerAttention, Rope, Shape},
     linear::{Input, Linear, Loader, Tables, Weight},
     rows::{Rows, Vector},
-    weights::Weights,
+    weights::{Table, Weights},
 };
 
 /// How far a pass goes, and with what.
@@ -47,10 +47,14 @@ impl Norm {
 struct Layer {
     attention_norm: Norm,
     query: Linear,
-    key: Linear,
-    value: Linear,
+    /// None where another layer's keys are read.
+    key: Option<Linear>,
+    /// None there, and where values are made as keys are.
+    value: Option<Linear>,
     query_norm: Option<Norm>,
     key_norm: Option<Norm>,
+    /// Of ones.
+    value_norm: Option<Norm>,
     output: Linear,
     post_attention_norm: Option<Norm>,
     ffn_norm: Norm,
@@ -58,6 +62,42 @@ struct Layer {
     up: Linear,
     down: Linear,
     post_ffn_norm: Option<Norm>,
+    /// What an embedding of its own adds.
+    own: Option<OwnInput>,
+    /// What all is multiplied by behind it.
+    scale: Option<f32>,
+}
+
+/// How a layer adds its own embedding of each token.
+struct OwnInput {
+    gate: Linear,
+    projection: Linear,
+    norm: Norm,
+}
+
+/// Embeddings that each layer has of its own, one behind the other in a row for each token of the
+/// vocabulary.
+struct OwnInputs {
+    table: Table,
+    /// What they take from the common embedding.
+    projection: Linear,
+    norm: Norm,
+    /// Floats of one.
+    width: usize,
+}
+
+impl OwnInputs {
+    /// Of all layers, `[rows, layers * width]`.
+    fn of(&self, tokens: &[u32], embedded: &Rows, backend: &Backend) -> Result<Rows> {
+        let hidden = embedded.columns()? as f32;
+        let own =
+            Rows::new(&self.table.rows(tokens)?, backend)?.scaled((self.width as f32).sqrt())?;
+        let columns = own.columns()?;
+        let common = self.projection.forward(&Input::new(embedded.clone()), None)?;
+        let common = common.scaled(1.0 / hidden.sqrt())?.in_rows_of(self.width)?;
+        let common = self.norm.forward(&common)?.in_rows_of(columns)?;
+        common.plus(&own)?.scaled(std::f32::consts::FRAC_1_SQRT_2)
+    }
 }
 
 /// A loaded decoder.
@@ -66,6 +106,7 @@ pub struct Decoder {
     pub config: Config,
     backend: Backend,
     tables: Tables,
+    own_inputs: Option<OwnInputs>,
     layers: Vec<Layer>,
     output_norm: Norm,
     /// What of it is computed: a row for each token that may be written.
@@ -140,16 +181,43 @@ impl Decoder {
             true => norm(loader, name, eps).map(Some),
             false => Ok(None),
         };
-        let layers = (0..config.shape.layers)
-            .map(|i| {
+        let width = config.per_layer;
+        let own_inputs = match width {
+            0 => None,
+            width => Some(OwnInputs {
+                table: loader.lookup("per_layer_token_embd.weight")?,
+                projection: loader.linear("per_layer_model_proj")?,
+                norm: norm(&mut loader, "per_layer_proj_norm.weight", eps)?,
+                width,
+            }),
+        };
+        let layers = config
+            .attention
+            .iter()
+            .enumerate()
+            .map(|(i, attention)| {
+                let LayerAttention { head_size, reads, .. } = *attention;
                 let name = |part: &str| format!("blk.{i}.{part}");
                 Ok(Layer {
                     attention_norm: norm(&mut loader, &name("attn_norm.weight"), eps)?,
                     query: loader.linear(&name("attn_q"))?,
-                    key: loader.linear(&name("attn_k"))?,
-                    value: loader.linear(&name("attn_v"))?,
+                    key: match reads {
+                        None => Some(loader.linear(&name("attn_k"))?),
+                        Some(_) => None,
+                    },
+                    value: match reads {
+                        // Those of Gemma 4 alone may lack it.
+                        None if !config.values_normed || loader.has(&name("attn_v.weight")) => {
+                            Some(loader.linear(&name("attn_v"))?)
+                        }
+                        _ => None,
+                    },
                     query_norm: optional(&mut loader, &name("attn_q_norm.weight"))?,
                     key_norm: optional(&mut loader, &name("attn_k_norm.weight"))?,
+                    value_norm: match config.values_normed {
+                        true => Some(Norm { weight: loader.ones(head_size)?, eps }),
+                        false => None,
+                    },
                     output: loader.linear(&name("attn_output"))?,
                     post_attention_norm: optional(
                         &mut loader,
@@ -160,20 +228,33 @@ impl Decoder {
                     up: loader.linear(&name("ffn_up"))?,
                     down: loader.linear(&name("ffn_down"))?,
                     post_ffn_norm: optional(&mut loader, &name("post_ffw_norm.weight"))?,
+                    own: match width {
+                        0 => None,
+                        _ => Some(OwnInput {
+                            gate: loader.linear(&name("inp_gate"))?,
+                            projection: loader.linear(&name("proj"))?,
+                            norm: norm(&mut loader, &name("post_norm.weight"), eps)?,
+                        }),
+                    },
+                    scale: loader.number(&name("layer_output_scale.weight"))?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
         let output_norm = norm(&mut loader, "output_norm.weight", eps)?;
         let tables = Tables::load(loader.into_weights(), "token_embd.weight", "output.weight")?;
         let head = tables.head_of(written, backend)?;
-        let Shape { kv_heads, head_size, .. } = config.shape;
-        let kept = Kept { layers: layers.len(), kv_heads, head_size };
+        let kept = |layer: &LayerAttention| match layer.reads {
+            Some(_) => (0, layer.head_size),
+            None => (layer.kv_heads, layer.head_size),
+        };
+        let kept = Kept(config.attention.iter().map(kept).collect());
         let pool = match backend {
-            Backend::Candle { device, dtype } => Some(Pool::planned(kept, device, *dtype)?),
+            Backend::Candle { device, dtype } => Some(Pool::planned(&kept, device, *dtype)?),
             Backend::Own(_) | Backend::Mixed => None,
         };
         let backend = backend.clone();
-        Ok(Self { config, backend, tables, layers, output_norm, head, pool, resident: None })
+        let resident = None;
+        Ok(Self { config, backend, tables, own_inputs, layers, output_norm, head, pool, resident })
     }
 
     /// Runs `batch` through the model and appends to each sequence's cache. Returns the logits of each
@@ -183,7 +264,16 @@ impl Decoder {
     /// candle's.
     pub fn forward(&self, batch: &mut [Feed<'_>]) -> Result<Logits> {
         let rows = self.last_rows(batch, self.whole())?;
-        Logits::new(self.head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
+        Logits::new(self.said(&rows, &self.head)?)
+    }
+
+    /// Logits of rows behind the last layer.
+    fn said(&self, rows: &Rows, head: &Weight) -> Result<Rows> {
+        let logits = head.forward(&Input::new(self.output_norm.forward(rows)?))?;
+        match self.config.logit_cap {
+            Some(cap) => logits.capped(cap),
+            None => Ok(logits),
+        }
     }
 
     /// Runs `batch` through the layers of `pass`, and returns the residual stream behind them at
@@ -206,16 +296,16 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn cost(&self) -> Result<Cost> {
-        let Shape { layers, kv_heads, head_size, .. } = self.config.shape;
-        let mut cost = Cost {
-            kv_bytes: 2 * self.backend.float() * layers * kv_heads * head_size,
-            ..Cost::default()
-        };
+        let kept = self.config.attention.iter().filter(|layer| layer.reads.is_none());
+        let floats: usize = kept.map(|layer| layer.kv_heads * layer.head_size).sum();
+        let mut cost = Cost { kv_bytes: 2 * self.backend.float() * floats, ..Cost::default() };
         let linears = self.layers.iter().flat_map(|layer| {
-            let Layer { query, key, value, output, gate, up, down, .. } = layer;
-            [query, key, value, output, gate, up, down].map(|linear| &linear.weight)
+            let Layer { query, key, value, output, gate, up, down, own, .. } = layer;
+            let own = own.iter().flat_map(|own| [&own.gate, &own.projection]);
+            [query, output, gate, up, down].into_iter().chain(key).chain(value).chain(own)
         });
-        for weight in linears {
+        let common = self.own_inputs.iter().map(|own| &own.projection);
+        for weight in linears.chain(common).map(|linear| &linear.weight) {
             let (rows, columns) = weight.shape()?;
             cost.layer_bytes += weight.size();
             cost.layer_products += rows * columns;
@@ -236,8 +326,8 @@ impl Decoder {
             let layer = self.layers.get(layer)?;
             let linear = match part {
                 Part::Query => &layer.query,
-                Part::Key => &layer.key,
-                Part::Value => &layer.value,
+                Part::Key => layer.key.as_ref()?,
+                Part::Value => layer.value.as_ref()?,
                 Part::Output => &layer.output,
                 Part::Gate => &layer.gate,
                 Part::Up => &layer.up,
@@ -277,7 +367,7 @@ impl Decoder {
         let mut kv = SequenceKv::new(None, self.config.shape.layers);
         let rows = self.hidden(&mut [Feed { kv: &mut kv, tokens }], self.whole())?;
         let head = self.tables.head(&self.backend)?;
-        parted(head.forward(&Input::new(self.output_norm.forward(&rows)?))?)
+        parted(self.said(&rows, &head)?)
     }
 
     /// The residual stream behind the layers of `pass`: `[rows, hidden]`.
@@ -296,8 +386,11 @@ impl Decoder {
         }
         let positions: Vec<usize> =
             batch.iter().flat_map(|s| (0..s.tokens.len()).map(|i| s.kv.len() + i)).collect();
-        let head_size = self.config.shape.head_size;
-        let ways = self.config.rotary.iter().map(|rotary| rotary.frequencies(head_size));
+        let own_inputs = match &self.own_inputs {
+            Some(own) => Some((own.of(&tokens, &x, &self.backend)?, own.width)),
+            None => None,
+        };
+        let ways = self.config.rotary.iter().map(|rotary| rotary.frequencies());
         let turns = ways.map(|frequencies| turns(&positions, &frequencies)).collect();
         let places = Places { turns, positions };
         let on_device = match &self.pool {
@@ -326,6 +419,16 @@ impl Decoder {
                 fed = norm.forward(&fed)?;
             }
             x = x.plus(&fed)?;
+            if let (Some(layer), Some((all, width))) = (&layer.own, &own_inputs) {
+                let gate = layer.gate.forward(&Input::new(x.clone()), None)?;
+                let gated =
+                    gate.gating(&all.part(index * width, *width)?, self.config.activation)?;
+                let added = layer.projection.forward(&Input::new(gated), None)?;
+                x = x.plus(&layer.norm.forward(&added)?)?;
+            }
+            if let Some(scale) = layer.scale {
+                x = x.scaled(scale)?;
+            }
         }
         for sequence in batch.iter_mut() {
             sequence.kv.advance(sequence.tokens.len());
@@ -343,10 +446,10 @@ impl Decoder {
         places: &Places,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Rows> {
-        let Config {
-            shape: Shape { heads, kv_heads, head_size, .. }, rope, norm_after_rope, ..
-        } = self.config;
-        let Some(&LayerAttention { rotary, window }) = self.config.attention.get(index) else {
+        let Config { shape: Shape { heads, .. }, rope, norm_after_rope, .. } = self.config;
+        let Some(&LayerAttention { rotary, window, kv_heads, head_size, reads }) =
+            self.config.attention.get(index)
+        else {
             bail!("the shape has no layer {index}")
         };
         let Places { positions, turns } = places;
@@ -368,17 +471,44 @@ impl Decoder {
         };
         let queries = layer.query.forward(normed, with(Part::Query))?;
         let queries = placed(queries, &layer.query_norm, heads)?;
-        let keys = placed(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm, kv_heads)?;
-        let keys = Rows::Host { data: keys, columns: kv_heads * head_size };
-        keep(batch, index, keys, layer.value.forward(normed, with(Part::Value))?)?;
-
+        if let Some((keys, values)) = layer.keys_and_values(normed, head_size, with)? {
+            let keys = placed(keys, &layer.key_norm, kv_heads)?;
+            keep(batch, index, Rows::Host { data: keys, columns: kv_heads * head_size }, values)?;
+        }
+        let of_layer = reads.unwrap_or(index);
         let sequences: Vec<Attending<'_>> = batch
             .iter()
-            .map(|s| Attending { rows: s.tokens.len(), pieces: s.kv.pieces(index) })
+            .map(|s| Attending { rows: s.tokens.len(), pieces: s.kv.pieces(of_layer) })
             .collect();
         let of = Heads { heads, kv_heads, head_size, scale: self.config.scale, window };
         let out = attend_rows(of, &queries, positions, &sequences, None);
         Rows::from_host(out, heads * head_size, &self.backend)
+    }
+}
+
+impl Layer {
+    /// Keys, not yet normalised or turned, and values of a pass's rows, `[rows, kv_heads *
+    /// head_size]`; none where another layer's are read.
+    fn keys_and_values<'a>(
+        &self,
+        normed: &Input,
+        head_size: usize,
+        with: &dyn Fn(Part) -> Option<&'a LowRank>,
+    ) -> Result<Option<(Rows, Rows)>> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let keys = key.forward(normed, with(Part::Key))?;
+        let values = match &self.value {
+            Some(value) => value.forward(normed, with(Part::Value))?,
+            None => keys.clone(),
+        };
+        let values = match &self.value_norm {
+            Some(norm) => {
+                let columns = values.columns()?;
+                norm.forward(&values.in_rows_of(head_size)?)?.in_rows_of(columns)?
+            }
+            None => values,
+        };
+        Ok(Some((keys, values)))
     }
 }
 
@@ -410,8 +540,8 @@ impl<'p> OnDevice<'p> {
         let mut windows: Vec<usize> = model.config.attention.iter().map(|l| l.window).collect();
         windows.sort_unstable();
         windows.dedup();
-        let half = model.config.shape.head_size / 2;
-        let turns = places.turns.iter().map(|turns| {
+        let turns = places.turns.iter().zip(&model.config.rotary).map(|(turns, rotary)| {
+            let half = rotary.head_size / 2;
             let table = |of: fn(&(f32, f32)) -> f32| {
                 let values: Vec<f32> = turns.iter().map(of).collect();
                 Tensor::from_vec(values, (turns.len() / half.max(1), half), device)
@@ -435,9 +565,10 @@ impl<'p> OnDevice<'p> {
         normed: &Input,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Rows> {
-        let Config { shape: Shape { head_size, .. }, rope, norm_after_rope, scale, .. } =
-            model.config;
-        let Some(&LayerAttention { rotary, window }) = model.config.attention.get(index) else {
+        let Config { rope, norm_after_rope, scale, .. } = model.config;
+        let Some(&LayerAttention { rotary, window, head_size, reads, .. }) =
+            model.config.attention.get(index)
+        else {
             bail!("the shape has no layer {index}")
         };
         let turns = rotary.and_then(|r| self.turns.get(r));
@@ -458,10 +589,11 @@ impl<'p> OnDevice<'p> {
             Ok(rows)
         };
         let queries = placed(layer.query.forward(normed, with(Part::Query))?, &layer.query_norm)?;
-        let keys = placed(layer.key.forward(normed, with(Part::Key))?, &layer.key_norm)?;
-        let values = layer.value.forward(normed, with(Part::Value))?.to_tensor()?;
-        self.pool.write(index, &self.new, &keys, &values)?;
-        let (keys, values) = self.pool.layer(index)?;
+        if let Some((keys, values)) = layer.keys_and_values(normed, head_size, with)? {
+            let keys = placed(keys, &layer.key_norm)?;
+            self.pool.write(index, &self.new, &keys, &values.to_tensor()?)?;
+        }
+        let (keys, values) = self.pool.layer(reads.unwrap_or(index))?;
         self.plan.attend(scale, window, &queries, keys, values, &[]).map(Rows::Tensor)
     }
 }
@@ -514,7 +646,7 @@ pub(super) fn parted(rows: Rows) -> Result<Vec<Vec<f32>>> {
 struct Places {
     positions: Vec<usize>,
     /// Sine and cosine by which each pair of a head's floats is turned, `[rows, head_size / 2]`, for
-    /// each of [`Config::rotary`].
+    /// each of [`Config::rotary`], of its heads.
     turns: Vec<Vec<(f32, f32)>>,
 }
 

@@ -281,9 +281,9 @@ impl EncoderDecoder {
             bias: bias.as_ref().map(|bias| Vector::picked(bias, written, backend)).transpose()?,
         };
         let Shape { kv_heads, head_size, .. } = config.shape;
-        let kept = Kept { layers: decoder.len(), kv_heads, head_size };
+        let kept = Kept(vec![(kv_heads, head_size); decoder.len()]);
         let pool = match backend {
-            Backend::Candle { device, dtype } => Some(Pool::planned(kept, device, *dtype)?),
+            Backend::Candle { device, dtype } => Some(Pool::planned(&kept, device, *dtype)?),
             Backend::Own(_) | Backend::Mixed => None,
         };
         let backend = backend.clone();

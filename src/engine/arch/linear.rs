@@ -214,6 +214,28 @@ impl<'a> Loader<'a> {
         Vector::new(self.weights.vector(name, self.backend.device())?, self.backend)
     }
 
+    /// So many ones.
+    pub fn ones(&self, length: usize) -> Result<Vector> {
+        let device = self.backend.device();
+        Vector::new(Tensor::ones(length, DType::F32, device)?, self.backend)
+    }
+
+    /// The number of that name, if there is one.
+    pub fn number(&mut self, name: &str) -> Result<Option<f32>> {
+        if !self.has(name) {
+            return Ok(None);
+        }
+        match self.weights.vector(name, &Device::Cpu)?.flatten_all()?.to_vec1()?.as_slice() {
+            [number] => Ok(Some(*number)),
+            several => bail!("{name} has {} numbers, not one", several.len()),
+        }
+    }
+
+    /// A matrix of which single rows are looked up.
+    pub fn lookup(&mut self, name: &str) -> Result<Table> {
+        self.weights.lookup(name)
+    }
+
     /// The linear layer of that name: its weight, and its bias if it has one.
     pub fn linear(&mut self, name: &str) -> Result<Linear> {
         let buffer = std::mem::take(&mut self.buffer);

@@ -134,6 +134,36 @@ impl Rows {
         }
     }
 
+    /// Of each row so many floats from the one at `from` on.
+    pub fn part(&self, from: usize, width: usize) -> Result<Self> {
+        match self {
+            Self::Host { data, columns } => {
+                if from + width > *columns {
+                    bail!("rows of {columns} have no {width} floats at {from}")
+                }
+                let rows = data.chunks_exact((*columns).max(1));
+                let part = rows.flat_map(|row| row.iter().skip(from).take(width).copied());
+                Ok(Self::Host { data: part.collect(), columns: width })
+            }
+            Self::Tensor(tensor) => tensor.narrow(1, from, width)?.contiguous().map(Self::Tensor),
+        }
+    }
+
+    /// Bent so that none is larger than `cap` (Gemma Team 2024, arXiv:2408.00118, 2).
+    pub fn capped(self, cap: f32) -> Result<Self> {
+        match self {
+            Self::Host { mut data, columns } => {
+                by_parts(&mut data, 1, |_, x| {
+                    x.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh())
+                });
+                Ok(Self::Host { data, columns })
+            }
+            Self::Tensor(tensor) => {
+                ((tensor / f64::from(cap))?.tanh()? * f64::from(cap)).map(Self::Tensor)
+            }
+        }
+    }
+
     pub fn scaled(self, by: f32) -> Result<Self> {
         match self {
             Self::Host { mut data, columns } => {

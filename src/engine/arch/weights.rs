@@ -248,6 +248,13 @@ pub trait Weights {
     /// # Errors
     /// It is missing or can't be read.
     fn table(&mut self, name: &str) -> Result<Table>;
+    /// A matrix of which single rows are looked up, and nothing else; it may be too large for memory.
+    ///
+    /// # Errors
+    /// It is missing or can't be read.
+    fn lookup(&mut self, name: &str) -> Result<Table> {
+        self.table(name)
+    }
     /// A norm's weight or a bias, as f32.
     ///
     /// # Errors
@@ -358,6 +365,8 @@ impl Open {
 enum Naming {
     Llama,
     Gemma,
+    /// As Gemma, but norms multiply by their weight alone.
+    Gemma4,
     Hunyuan,
     /// Tensors are asked for by their own names, as encoder-decoders do, for which GGUF has none.
     Own,
@@ -372,6 +381,7 @@ impl HubWeights {
     pub fn open(folder: &Path, architecture: &str) -> std::result::Result<Self, String> {
         let naming = match architecture {
             "gemma3" => Naming::Gemma,
+            "gemma4" => Naming::Gemma4,
             "hunyuan-dense" => Naming::Hunyuan,
             "marian" | "m2m_100" | "t5" => Naming::Own,
             _ => Naming::Llama,
@@ -422,7 +432,8 @@ impl HubWeights {
         if gemma { tensor + 1.0 } else { Ok(tensor) }
     }
 
-    fn load(&mut self, name: &str) -> Result<Tensor> {
+    /// The hub's name of a tensor, and the file that has it.
+    fn opened(&mut self, name: &str) -> Result<(String, &Open)> {
         let Some((hub, path)) = self.names(name).into_iter().find_map(|hub| {
             let path = self.files.get(&hub)?.clone();
             Some((hub, path))
@@ -434,9 +445,14 @@ impl HubWeights {
             self.open = Some((path.clone(), Open::read(&path)?));
         }
         match &self.open {
-            Some((_, file)) => file.load(&hub)?.to_dtype(DType::F32),
+            Some((_, file)) => Ok((hub, file)),
             None => bail!("{} is not open", path.display()),
         }
+    }
+
+    fn load(&mut self, name: &str) -> Result<Tensor> {
+        let (hub, file) = self.opened(name)?;
+        file.load(&hub)?.to_dtype(DType::F32)
     }
 
     /// The hub's names for one of GGUF's; multimodal checkpoints put a prefix before them.
@@ -444,15 +460,24 @@ impl HubWeights {
         if self.naming == Naming::Own {
             return vec![gguf.to_owned()];
         }
-        let gemma = self.naming == Naming::Gemma;
+        let gemma = matches!(self.naming, Naming::Gemma | Naming::Gemma4);
         let plain = match gguf.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
             None => match gguf {
                 "token_embd.weight" => "model.embed_tokens.weight".to_owned(),
                 "output_norm.weight" => "model.norm.weight".to_owned(),
                 "output.weight" => "lm_head.weight".to_owned(),
+                "per_layer_token_embd.weight" => "model.embed_tokens_per_layer.weight".to_owned(),
+                "per_layer_model_proj.weight" => {
+                    "model.per_layer_model_projection.weight".to_owned()
+                }
+                "per_layer_proj_norm.weight" => "model.per_layer_projection_norm.weight".to_owned(),
                 // Some tensors are GGUF's alone.
                 _ => return Vec::new(),
             },
+            // The one that isn't a layer's weight or bias.
+            Some((layer, "layer_output_scale.weight")) => {
+                format!("model.layers.{layer}.layer_scalar")
+            }
             Some((layer, part)) => {
                 let (part, kind) = part.rsplit_once('.').unwrap_or((part, "weight"));
                 let part = match part {
@@ -472,14 +497,19 @@ impl HubWeights {
                     "ffn_up" => "mlp.up_proj",
                     "ffn_down" => "mlp.down_proj",
                     "post_ffw_norm" => "post_feedforward_layernorm",
+                    "inp_gate" => "per_layer_input_gate",
+                    "proj" => "per_layer_projection",
+                    "post_norm" => "post_per_layer_input_norm",
                     other => other,
                 };
                 format!("model.layers.{layer}.{part}.{kind}")
             }
         };
-        let nested =
-            plain.strip_prefix("model.").map(|rest| format!("language_model.model.{rest}"));
-        std::iter::once(plain).chain(nested).collect()
+        // As transformers nests them now, and as it did.
+        let nested = plain.strip_prefix("model.").map(|rest| {
+            [format!("model.language_model.{rest}"), format!("language_model.model.{rest}")]
+        });
+        std::iter::once(plain).chain(nested.into_iter().flatten()).collect()
     }
 }
 
@@ -504,6 +534,13 @@ impl Weights for HubWeights {
 
     fn table(&mut self, name: &str) -> Result<Table> {
         self.matrix(name, Vec::new()).map(Table::Memory)
+    }
+
+    fn lookup(&mut self, name: &str) -> Result<Table> {
+        match self.opened(name)? {
+            (hub, Open::Safetensors(file)) => file.table(&hub),
+            _ => self.table(name),
+        }
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {

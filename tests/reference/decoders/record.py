@@ -66,6 +66,34 @@ FAMILIES = {
             "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
         },
     ),
+    # google/gemma-4-E2B-it: embeddings of each layer, the last layers read the keys of others and are
+    # wider, global layers have larger heads, of which a quarter is turned; logits have a cap.
+    "gemma4": t.Gemma4TextConfig(
+        **SHAPE,
+        num_hidden_layers=6,
+        head_dim=16,
+        global_head_dim=32,
+        layer_types=["sliding_attention", "full_attention"] * 3,
+        sliding_window=5,
+        num_kv_shared_layers=2,
+        use_double_wide_mlp=True,
+        hidden_size_per_layer_input=16,
+        vocab_size_per_layer_input=SHAPE["vocab_size"],
+        final_logit_softcapping=30.0,
+    ),
+    # google/gemma-4-31B-it: no such embeddings; global layers' values are their keys.
+    "gemma4-wide": t.Gemma4TextConfig(
+        **SHAPE | {"num_attention_heads": 4, "num_key_value_heads": 2},
+        num_hidden_layers=4,
+        head_dim=8,
+        global_head_dim=16,
+        num_global_key_value_heads=1,
+        attention_k_eq_v=True,
+        layer_types=["sliding_attention", "full_attention"] * 2,
+        sliding_window=5,
+        hidden_size_per_layer_input=0,
+        final_logit_softcapping=30.0,
+    ),
     # tencent/Hy-MT2-1.8B: norms behind the rotation, whose base is stretched.
     "hunyuan": t.HunYuanDenseV1Config(
         **SHAPE,
@@ -83,7 +111,7 @@ FAMILIES = {
 
 # Of those weights with which no line break is among the likeliest first tokens: the program reads over
 # those, and transformers ends there.
-SEEDS = {"hunyuan": 21}
+SEEDS = {"hunyuan": 21, "gemma4": 32, "gemma4-wide": 43}
 
 
 @torch.no_grad()
@@ -95,6 +123,9 @@ def main():
         folder = HERE / name
         model = t.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
         randomise(model)
+        for buffer, tensor in model.named_buffers():
+            if buffer.endswith(".layer_scalar"):
+                tensor.fill_(0.75 + 0.5 * torch.rand(1).item())
         for parameter, tensor in model.named_parameters():
             if parameter.endswith(".bias"):
                 tensor.copy_(torch.randn_like(tensor) * 0.2)
