@@ -10,6 +10,7 @@ use brief::engine::{
     Backend, Engine, Prompt,
     check::Reference,
     convert::{Format, convert},
+    tokenizer::Part,
 };
 use common::recording::{self, agrees};
 use serde_json::Value;
@@ -99,6 +100,30 @@ fn gemma4_with_values_that_are_keys() {
     check("gemma4-wide");
 }
 
+/// What llama.cpp's converter makes of it, with a vocabulary of Gemma 4's kind.
+#[test]
+fn gemma4_as_llama_cpp_writes_it() {
+    for name in ["gemma4", "gemma4-wide"] {
+        let recording = recordings().join(name);
+        for backend in recording::backends() {
+            let engine = Engine::load("tiny", &recording.join("converted.gguf"), &backend).unwrap();
+            recording::logits_agree(&engine, &expected(name), &format!("{name}, {backend:?}"));
+            let recorded = std::fs::read_to_string(recording.join("tokens.json")).unwrap();
+            let recorded: Value = serde_json::from_str(&recorded).unwrap();
+            let texts: Vec<String> = serde_json::from_value(recorded["texts"].clone()).unwrap();
+            let tokens: Vec<Vec<u32>> = serde_json::from_value(recorded["tokens"].clone()).unwrap();
+            assert!(texts.len() == tokens.len() && texts.len() >= 8);
+            for (text, tokens) in texts.iter().zip(&tokens) {
+                assert_eq!(engine.tokenizer.encode(text).unwrap(), *tokens, "{text:?}");
+                assert_eq!(engine.tokenizer.decode(tokens), text.replace('▁', " "));
+            }
+            let begun = engine.tokenizer.encode_parts(&[Part::Text("x".into())]).unwrap();
+            assert_eq!(begun, [256, 120], "a text begins with <bos>");
+            assert!(engine.tokenizer.is_end(258));
+        }
+    }
+}
+
 #[test]
 fn hunyuan_with_norms_behind_the_rotation() {
     check("hunyuan");
@@ -145,7 +170,9 @@ fn a_shape_that_is_not_computed_is_refused() {
 #[test]
 fn a_folder_becomes_a_gguf_file_that_is_computed_alike() {
     let out = tempfile::tempdir().unwrap();
-    for name in ["hunyuan", "llama3", "qwen2-tied", "qwen3", "smollm2", "smollm3"] {
+    for name in
+        ["gemma4", "gemma4-wide", "hunyuan", "llama3", "qwen2-tied", "qwen3", "smollm2", "smollm3"]
+    {
         let expected = expected(name);
         let path = out.path().join(format!("{name}.gguf"));
         let converted = convert(folder(name).path(), &path, Format::F32).unwrap();

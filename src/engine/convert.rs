@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::{
     arch::{
-        config::{Config, ROPE_FACTORS, Rope},
+        config::{Config, LayerAttention, ROPE_FACTORS, Rope, UNTURNED},
         weights::{GgufWeights, HubWeights, Weights},
     },
     gguf, hub_folder,
@@ -92,9 +92,6 @@ pub fn convert(folder: &Path, out: &Path, format: Format) -> Result<Converted> {
     let json = hub_folder::config(folder).map_err(fail)?;
     let json = json.get("text_config").unwrap_or(&json);
     let config = Config::from_hub(json).map_err(fail)?;
-    if config.shape.architecture == "gemma4" {
-        return Err(fail("Gemma 4 can't be converted yet".into()));
-    }
     let mut weights = HubWeights::open(folder, &config.shape.architecture).map_err(fail)?;
     let mut metadata = shape(&config, json).map_err(fail)?;
     metadata.extend(tokenizer::gguf_metadata(folder).map_err(fail)?);
@@ -113,6 +110,8 @@ pub fn convert(folder: &Path, out: &Path, format: Format) -> Result<Converted> {
     }
     let factors = config.rotary.first().map_or(&[][..], |rotary| &rotary.factors);
     if !factors.is_empty() {
+        // As llama.cpp's converter has what isn't turned.
+        let factors: Vec<f32> = factors.iter().map(|factor| factor.min(UNTURNED)).collect();
         let factors = Tensor::new(factors, &Device::Cpu)
             .and_then(|factors| QTensor::quantize(&factors, GgmlDType::F32))
             .map_err(|e| fail(e.to_string()))?;
@@ -201,7 +200,7 @@ fn check(
 
 /// GGUF's names of the tensors that there are.
 fn names(config: &Config, weights: &HubWeights) -> Vec<String> {
-    const LAYER: [&str; 16] = [
+    const LAYER: [&str; 20] = [
         "attn_norm.weight",
         "attn_q.weight",
         "attn_q.bias",
@@ -218,10 +217,22 @@ fn names(config: &Config, weights: &HubWeights) -> Vec<String> {
         "ffn_up.weight",
         "ffn_down.weight",
         "post_ffw_norm.weight",
+        "inp_gate.weight",
+        "proj.weight",
+        "post_norm.weight",
+        "layer_output_scale.weight",
     ];
     let layers =
         (0..config.shape.layers).flat_map(|layer| LAYER.map(|part| format!("blk.{layer}.{part}")));
-    let whole = ["token_embd.weight", "output.weight", "output_norm.weight"].map(str::to_owned);
+    let whole = [
+        "token_embd.weight",
+        "output.weight",
+        "output_norm.weight",
+        "per_layer_token_embd.weight",
+        "per_layer_model_proj.weight",
+        "per_layer_proj_norm.weight",
+    ]
+    .map(str::to_owned);
     whole.into_iter().chain(layers).filter(|name| weights.has(name)).collect()
 }
 
@@ -242,14 +253,50 @@ fn arranged(config: &Config, name: &str, weights: &mut HubWeights) -> candle_cor
     tensor.reshape((heads, 2, half, ()))?.transpose(1, 2)?.contiguous()?.reshape(dims)
 }
 
+fn number(n: usize) -> std::result::Result<Value, String> {
+    Ok(Value::U32(u32::try_from(n).map_err(|_| format!("{n} is too large"))?))
+}
+
+/// What the header says of Gemma 4's layers, which differ.
+fn gemma4(
+    config: &Config,
+    json: &Json,
+    feed_forward: usize,
+    put: &mut dyn FnMut(&str, Value),
+) -> std::result::Result<(), String> {
+    let layers = &config.attention;
+    let each = |of: &dyn Fn(&LayerAttention) -> usize| {
+        layers.iter().map(|layer| number(of(layer))).collect::<std::result::Result<_, _>>()
+    };
+    // Layers that read others' keys may be twice as wide.
+    let wide = json.get("use_double_wide_mlp").and_then(Json::as_bool) == Some(true);
+    let times = |layer: &LayerAttention| if wide && layer.reads.is_some() { 2 } else { 1 };
+    put("feed_forward_length", Value::Array(each(&|layer| times(layer) * feed_forward)?));
+    put("attention.head_count_kv", Value::Array(each(&|layer| layer.kv_heads)?));
+    let local = layers.iter().map(|layer| Value::Bool(layer.window != usize::MAX)).collect();
+    put("attention.sliding_window_pattern", Value::Array(local));
+    let readers = layers.iter().filter(|layer| layer.reads.is_some()).count();
+    put("attention.shared_kv_layers", number(readers)?);
+    put("embedding_length_per_layer_input", number(config.per_layer)?);
+    if let Some(cap) = config.logit_cap {
+        put("final_logit_softcapping", Value::F32(cap));
+    }
+    for (rotary, of) in config.rotary.iter().zip(["", "_swa"]) {
+        put(&format!("attention.key_length{of}"), number(rotary.head_size)?);
+        put(&format!("attention.value_length{of}"), number(rotary.head_size)?);
+        put(&format!("rope.dimension_count{of}"), number(rotary.head_size)?);
+    }
+    if let Some(local) = config.rotary.get(1) {
+        put("rope.freq_base_swa", Value::F32(local.base));
+    }
+    Ok(())
+}
+
 /// What the header says of the shape.
 fn shape(config: &Config, json: &Json) -> std::result::Result<Vec<(String, Value)>, String> {
     let shape = &config.shape;
     let architecture = &shape.architecture;
     let real = |name: &str| json.get(name).and_then(Json::as_f64).map(|v| v as f32);
-    let number = |n: usize| -> std::result::Result<Value, String> {
-        Ok(Value::U32(u32::try_from(n).map_err(|_| format!("{n} is too large"))?))
-    };
     let feed_forward = json.get("intermediate_size").and_then(Json::as_u64);
     let feed_forward = feed_forward.ok_or("config.json: `intermediate_size` is missing")?;
     let mut metadata =
@@ -258,12 +305,16 @@ fn shape(config: &Config, json: &Json) -> std::result::Result<Vec<(String, Value
     put("block_count", number(shape.layers)?);
     put("context_length", number(shape.context_length)?);
     put("embedding_length", number(shape.hidden)?);
-    put("feed_forward_length", number(feed_forward as usize)?);
     put("attention.head_count", number(shape.heads)?);
-    put("attention.head_count_kv", number(shape.kv_heads)?);
-    put("attention.key_length", number(shape.head_size)?);
-    put("attention.value_length", number(shape.head_size)?);
-    put("rope.dimension_count", number(shape.head_size)?);
+    if architecture == "gemma4" {
+        gemma4(config, json, feed_forward as usize, &mut put)?;
+    } else {
+        put("feed_forward_length", number(feed_forward as usize)?);
+        put("attention.head_count_kv", number(shape.kv_heads)?);
+        put("attention.key_length", number(shape.head_size)?);
+        put("attention.value_length", number(shape.head_size)?);
+        put("rope.dimension_count", number(shape.head_size)?);
+    }
     put("attention.layer_norm_rms_epsilon", Value::F32(real("rms_norm_eps").unwrap_or(1e-6)));
     if let Some(rotary) = config.rotary.first() {
         put("rope.freq_base", Value::F32(rotary.base));

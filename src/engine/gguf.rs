@@ -81,6 +81,31 @@ pub fn f32(content: &Content, key: &str) -> Result<f32, String> {
     }
 }
 
+/// A list from the metadata.
+///
+/// # Errors
+/// Names the key that is missing or of another type.
+pub fn array<'c>(content: &'c Content, key: &str) -> Result<&'c [Value], String> {
+    match content.metadata.get(key) {
+        Some(Value::Array(values)) => Ok(values),
+        Some(_) => Err(format!("`{key}` is not a list")),
+        None => Err(format!("`{key}` is missing")),
+    }
+}
+
+/// A whole number from the metadata that each layer may have of its own: one for all, one for each, or
+/// none where the key is missing.
+///
+/// # Errors
+/// It is neither a number nor a list.
+pub fn of_layers(content: &Content, key: &str) -> Result<Vec<usize>, String> {
+    match content.metadata.get(key) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(values)) => Ok(values.iter().map(|v| as_u32(v) as usize).collect()),
+        Some(_) => Ok(vec![u32(content, key)? as usize]),
+    }
+}
+
 /// An element of a metadata array as a whole number; 0 if it is none.
 #[must_use]
 pub fn as_u32(value: &Value) -> u32 {

@@ -31,6 +31,9 @@ const USER_DEFINED: u32 = 4;
 const UNUSED: u32 = 5;
 const BYTE: u32 = 6;
 
+/// GGUF's name for Gemma 4's tokenizer: SentencePiece's spelling, with merge rules in order.
+const GEMMA4: &str = "gemma4";
+
 /// Where M2M100 and SMaLL-100 have their pieces.
 pub const M2M100: &str = "sentencepiece.bpe.model";
 /// Their languages, in the order of their tokens (facebookresearch/fairseq, `examples/m2m_100`).
@@ -101,9 +104,11 @@ impl Tokenizer {
         let (mut inner, spelling) = match model.as_str() {
             "gpt2" => (byte_level(content, &pieces)?, Spelling::ByteLevel),
             "llama" => (sentence_piece(content, &pieces, &kinds)?, Spelling::SentencePiece),
+            GEMMA4 => (ranked(content, &pieces)?, Spelling::SentencePiece),
             other => {
                 return Err(format!(
-                    "its tokenizer is of the kind `{other}`; supported are `gpt2` and `llama`"
+                    "its tokenizer is of the kind `{other}`; supported are `gpt2`, `llama` and \
+                     `gemma4`"
                 ));
             }
         };
@@ -127,8 +132,10 @@ impl Tokenizer {
         let bos = gguf::u32(content, "tokenizer.ggml.bos_token_id").ok();
         let eos = ends(gguf::u32(content, "tokenizer.ggml.eos_token_id").into_iter(), &specials);
         let adds_bos = match content.metadata.get("tokenizer.ggml.add_bos_token") {
-            Some(Value::Bool(adds)) => *adds,
+            // Some files of Gemma 4 say no, and are wrong (ggml-org/llama.cpp#21500).
+            Some(Value::Bool(adds)) => *adds || model == GEMMA4,
             // As llama.cpp does where a file doesn't say.
+            _ if model == GEMMA4 => true,
             _ => gguf::string(content, "tokenizer.ggml.pre").is_ok_and(|pre| pre == "llama-bpe"),
         };
         let inner = Inner::Whole(Box::new(inner));
@@ -453,12 +460,16 @@ pub fn gguf_metadata(folder: &Path) -> Result<Vec<(String, Value)>, String> {
     let text = |text: &str| Value::String(text.to_owned());
     let mut metadata = Vec::new();
     let mut put = |key: &str, value| metadata.push((format!("tokenizer.ggml.{key}"), value));
+    let kind = config.get("model_type").and_then(|kind| kind.as_str());
     match tokenizer.spelling {
         Spelling::ByteLevel => {
             put("model", text("gpt2"));
             put("pre", text(pre_tokenizer(&json)?));
-            let spelt = |(a, b): &(&str, &str)| Value::String(format!("{a} {b}"));
-            put("merges", Value::Array(merges.iter().map(spelt).collect()));
+            put("merges", spelt(&merges));
+        }
+        Spelling::SentencePiece if kind.is_some_and(|kind| kind.starts_with(GEMMA4)) => {
+            put("model", text(GEMMA4));
+            put("merges", spelt(&merges));
         }
         Spelling::SentencePiece => {
             put("model", text("llama"));
@@ -493,6 +504,11 @@ pub fn gguf_metadata(folder: &Path) -> Result<Vec<(String, Value)>, String> {
         metadata.push(("tokenizer.chat_template".into(), Value::String(template)));
     }
     Ok(metadata)
+}
+
+/// Merge rules as GGUF files have them.
+fn spelt(merges: &[(&str, &str)]) -> Value {
+    Value::Array(merges.iter().map(|(a, b)| Value::String(format!("{a} {b}"))).collect())
 }
 
 /// llama.cpp's name of how a `tokenizer.json` cuts text before merging.
@@ -537,6 +553,19 @@ fn strings(content: &Content, key: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// The merge rules, the first first. A piece may begin with the space that parts the two.
+fn merges(content: &Content) -> Result<Vec<(String, String)>, String> {
+    let parted = |merge: String| {
+        let first = merge.chars().next().map_or(0, char::len_utf8);
+        let parts = merge.get(first..).and_then(|rest| rest.split_once(' '));
+        match (merge.get(..first), parts) {
+            (Some(first), Some((rest, right))) => Ok((format!("{first}{rest}"), right.to_owned())),
+            _ => Err(format!("the merge rule `{merge}` is malformed")),
+        }
+    };
+    strings(content, "tokenizer.ggml.merges")?.into_iter().map(parted).collect()
+}
+
 /// GPT-2 style byte-level BPE. The regular expressions are those of llama.cpp's
 /// `llm_tokenizer_bpe` for the names that GGUF files carry in `tokenizer.ggml.pre`.
 fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokenizer, String> {
@@ -550,15 +579,7 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
     );
     let vocab: tokenizers::models::bpe::Vocab =
         pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
-    let merges = strings(content, "tokenizer.ggml.merges")?
-        .into_iter()
-        .map(|merge| {
-            merge
-                .split_once(' ')
-                .map(|(a, b)| (a.to_owned(), b.to_owned()))
-                .ok_or_else(|| format!("the merge rule `{merge}` is malformed"))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let merges = merges(content)?;
     let pre = gguf::string(content, "tokenizer.ggml.pre").unwrap_or_else(|_| "default".into());
     let (ignore_merges, normaliser, splitters): (_, Option<NormalizerWrapper>, _) = match pre
         .as_str()
@@ -624,7 +645,24 @@ fn sentence_piece(
         .or_else(|| pieces.iter().position(|piece| piece == "<unk>"))
         .ok_or("it has no piece for what it doesn't know")?;
     let is_text = |id: usize| kinds.get(id) == Some(&NORMAL);
-    let bpe = by_merges(pieces, &scores, is_text, unknown, true)?;
+    with_spaces(by_merges(pieces, &scores, is_text, unknown, true)?)
+}
+
+/// SentencePiece's spelling with merge rules in order, as Gemma 4 has them.
+fn ranked(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokenizer, String> {
+    let vocab: tokenizers::models::bpe::Vocab =
+        pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
+    let bpe = BPE::builder()
+        .vocab_and_merges(vocab, merges(content)?)
+        .byte_fallback(true)
+        .fuse_unk(true)
+        .unk_token("<unk>".into())
+        .build()
+        .map_err(|e| e.to_string())?;
+    with_spaces(bpe)
+}
+
+fn with_spaces(bpe: BPE) -> Result<tokenizers::Tokenizer, String> {
     let mut tokenizer = tokenizers::Tokenizer::new(bpe);
     let spaces = Replace::new(" ", "▁").map_err(|e| e.to_string())?;
     tokenizer.with_normalizer(Some(NormalizerWrapper::from(spaces))).map_err(|e| e.to_string())?;

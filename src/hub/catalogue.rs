@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 const COMPILED_IN: &[&str] = &[
     include_str!("../../models/gemma-3-270m-q4_k_m.toml"),
     include_str!("../../models/gemma-3-4b-it-q4_0.toml"),
+    include_str!("../../models/gemma-4-e2b-it-q4_k_m.toml"),
     include_str!("../../models/hy-mt1.5-1.8b-q4_k_m.toml"),
     include_str!("../../models/hy-mt2-1.8b-q4_k_m.toml"),
     include_str!("../../models/hy-mt2-1.8b-q6_k.toml"),

@@ -61,10 +61,14 @@ pub fn written(engine: &mut Engine, prompts: Vec<Prompt>, search: Search) -> Vec
     engine.generate(requests, &mut |_: usize, _: usize| true).unwrap()
 }
 
-/// Logits within 1e-4 of their spread, tokens the same, for every recorded search.
-pub fn agrees(engine: &mut Engine, recorded: &Value, what: &str) {
-    let prompts: Vec<Prompt> =
-        recorded["prompts"].as_array().unwrap().iter().map(|text| prompt(text, recorded)).collect();
+/// The recorded prompts.
+fn prompts(recorded: &Value) -> Vec<Prompt> {
+    recorded["prompts"].as_array().unwrap().iter().map(|text| prompt(text, recorded)).collect()
+}
+
+/// Logits within 1e-4 of their spread.
+pub fn logits_agree(engine: &Engine, recorded: &Value, what: &str) {
+    let prompts = prompts(recorded);
     for (prompt, theirs) in prompts.iter().zip(recorded["logits"].as_array().unwrap()) {
         let ours = engine.logits(prompt).unwrap().pop().unwrap();
         let theirs: Vec<f32> =
@@ -75,6 +79,12 @@ pub fn agrees(engine: &mut Engine, recorded: &Value, what: &str) {
             assert!((a - b).abs() <= 1e-4 * spread, "{what}, {prompt:?}: {a} {b}");
         }
     }
+}
+
+/// Logits within 1e-4 of their spread, tokens the same, for every recorded search.
+pub fn agrees(engine: &mut Engine, recorded: &Value, what: &str) {
+    logits_agree(engine, recorded, what);
+    let prompts = prompts(recorded);
     for search in recorded["written"].as_array().unwrap() {
         let length_penalty = search["length_penalty"].as_f64().unwrap() as f32;
         let how = Search { beams: search["beams"].as_u64().unwrap() as usize, length_penalty };

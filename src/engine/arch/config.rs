@@ -12,8 +12,12 @@ use super::{
 pub const SUPPORTED: [&str; 7] =
     ["qwen2", "qwen3", "llama", "gemma3", "gemma4", "hunyuan-dense", "smollm3"];
 
+/// What GGUF files have among [`Rotary::factors`] for what isn't turned.
+pub(in super::super) const UNTURNED: f32 = 1e30;
 /// GGUF's name of the tensor with [`Rotary::factors`].
 pub(in super::super) const ROPE_FACTORS: &str = "rope_freqs.weight";
+
+const EXPERTS: &str = "it is a mixture of experts, or no decoder, which is not supported yet";
 
 /// Which pairs of a head's floats rotate together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +90,9 @@ pub struct Config {
     /// Values are normalised, without a weight.
     pub(super) values_normed: bool,
     /// Floats of the embedding that each layer has of its own; 0 where there are none.
-    pub(super) per_layer: usize,
+    pub(in super::super) per_layer: usize,
     /// Logits are bent so that none is larger.
-    pub(super) logit_cap: Option<f32>,
+    pub(in super::super) logit_cap: Option<f32>,
 }
 
 /// What differs between the attention of layers.
@@ -148,31 +152,74 @@ fn gemma_layers(shape: &Shape, window: usize, every: usize) -> Vec<LayerAttentio
     (0..shape.layers).map(|i| if (i + 1).is_multiple_of(every) { global } else { local }).collect()
 }
 
-/// Gemma 4's layers, as transformers' `configuration_gemma4.py` has them: global ones have heads of
-/// their own, of which a part is turned, and the last layers read the keys and values of the last one
-/// of their kind that has some.
-fn gemma4_layers(
+/// What Gemma 4's files say of its layers.
+struct Gemma4 {
+    /// Which layers see all tokens.
+    global: Vec<bool>,
+    /// Tokens that the others see.
+    window: usize,
+    /// Heads of keys and values, in global layers.
+    kv_heads: usize,
+    /// Floats of a head, in global layers.
+    head_size: usize,
+    /// How many layers at the end have no keys and values.
+    readers: usize,
+}
+
+impl Gemma4 {
+    /// Gemma 4's layers, as transformers' `modeling_gemma4.py` has them: global ones have heads of
+    /// their own, and the last layers read the keys and values of the last one of their kind that has
+    /// some. The first way of telling positions is that of global layers.
+    fn layers(&self, shape: &Shape) -> std::result::Result<Vec<LayerAttention>, String> {
+        let Self { window, kv_heads, head_size, .. } = *self;
+        // Of other shapes nothing can be computed.
+        Shape { kv_heads, head_size, ..shape.clone() }.plausible()?;
+        if self.global.len() != shape.layers {
+            return Err("it doesn't say of each layer what it sees".into());
+        }
+        let first_reader = shape.layers - self.readers.min(shape.layers);
+        let layer = |(i, is_global): (usize, &bool)| {
+            let mut writers = self.global.iter().take(first_reader);
+            let reads = match writers.rposition(|other| other == is_global) {
+                _ if i < first_reader => None,
+                None => return Err(format!("its layer {i} reads keys that no layer writes")),
+                read => read,
+            };
+            let whole = LayerAttention { reads, ..LayerAttention::global(shape) };
+            Ok(match is_global {
+                true => LayerAttention { kv_heads, head_size, ..whole },
+                false => LayerAttention { rotary: Some(1), window, ..whole },
+            })
+        };
+        self.global.iter().enumerate().map(layer).collect()
+    }
+}
+
+/// Gemma 4's layers from a hub folder (transformers, `configuration_gemma4.py`). Of a global head a part
+/// is turned.
+fn gemma4_hub(
     shape: &Shape,
     json: &Value,
 ) -> std::result::Result<(Vec<Rotary>, Vec<LayerAttention>), String> {
     let number = |name: &str| json.get(name).and_then(Value::as_u64).map(|v| v as usize);
     let kinds = json.get("layer_types").and_then(Value::as_array);
-    let kinds: Vec<&str> = kinds.into_iter().flatten().filter_map(Value::as_str).collect();
-    let window = number("sliding_window").filter(|_| kinds.len() == shape.layers);
-    let window = window.ok_or("config.json doesn't say what its layers see")?;
-    let is_global = |layer: usize| kinds.get(layer) == Some(&"full_attention");
+    let global: Vec<bool> =
+        kinds.into_iter().flatten().map(|kind| kind.as_str() == Some("full_attention")).collect();
+    let window = number("sliding_window").ok_or("config.json: `sliding_window` is missing")?;
     // transformers 5 writes what is a layer's own by the layers' numbers.
     let own = json.get("per_layer_config").and_then(Value::as_object);
     let own = |name: &str| -> Option<usize> {
-        let layers = own?.iter().filter(|(layer, _)| layer.parse().is_ok_and(is_global));
+        let is_global =
+            |layer: &str| layer.parse().is_ok_and(|i: usize| global.get(i) == Some(&true));
+        let layers = own?.iter().filter(|(layer, _)| is_global(layer));
         layers.filter_map(|(_, own)| own.get(name)?.as_u64()).next().map(|v| v as usize)
     };
     let head_size = number("global_head_dim").or(own("head_dim")).unwrap_or(512);
     let tied = json.get("attention_k_eq_v").and_then(Value::as_bool) == Some(true);
     let kv_heads = number("num_global_key_value_heads").filter(|_| tied);
     let kv_heads = kv_heads.or(own("num_key_value_heads")).unwrap_or(shape.kv_heads);
-    // Of other shapes nothing can be computed.
-    Shape { kv_heads, head_size, ..shape.clone() }.plausible()?;
+    let readers = number("num_kv_shared_layers").unwrap_or(0);
+    let layers = Gemma4 { global, window, kv_heads, head_size, readers }.layers(shape)?;
 
     let rope = |kind: &str| json.get("rope_parameters").and_then(|rope| rope.get(kind));
     let theta = |kind, default| {
@@ -194,24 +241,48 @@ fn gemma4_layers(
         Some(rope) => scaled(theta("sliding_attention", 10_000.0), shape.head_size, rope)?,
         None => Rotary::of(10_000.0, shape.head_size),
     };
-    let first_reader = shape.layers - number("num_kv_shared_layers").unwrap_or(0).min(shape.layers);
-    let layer = |i: usize| {
-        let read = (0..first_reader).rev().find(|other| is_global(*other) == is_global(i));
-        let reads = match read {
-            _ if i < first_reader => None,
-            None => return Err(format!("its layer {i} reads keys that no layer writes")),
-            read => read,
-        };
-        Ok(match is_global(i) {
-            true => {
-                LayerAttention { rotary: Some(0), window: usize::MAX, kv_heads, head_size, reads }
-            }
-            false => {
-                LayerAttention { rotary: Some(1), window, reads, ..LayerAttention::global(shape) }
-            }
-        })
+    Ok((vec![global, local], layers))
+}
+
+/// Gemma 4's layers from a GGUF file (llama.cpp, `src/models/gemma4.cpp`). `global` is how positions
+/// are told in global layers; what of a head is turned, the factors among the tensors say.
+fn gemma4_gguf(
+    shape: &Shape,
+    content: &Content,
+    global: Rotary,
+    kv_heads: &[usize],
+) -> std::result::Result<(Vec<Rotary>, Vec<LayerAttention>), String> {
+    let number = |name: &str| gguf::u32(content, &format!("gemma4.{name}")).map(|v| v as usize);
+    if number("expert_count").is_ok_and(|experts| experts > 0) {
+        return Err(EXPERTS.into());
+    }
+    if number("rope.dimension_count_swa").is_ok_and(|turned| turned != shape.head_size) {
+        return Err("a part of its local heads is turned, which is not supported yet".into());
+    }
+    let base = gguf::f32(content, "gemma4.rope.freq_base_swa")?;
+    let pattern = gguf::array(content, "gemma4.attention.sliding_window_pattern")?;
+    let is_global: Vec<bool> =
+        pattern.iter().map(|local| !local.to_bool().unwrap_or(true)).collect();
+    // There is one number for all layers, or one for each.
+    let heads = |is: bool| -> Vec<usize> {
+        let each = kv_heads.iter().cycle().zip(&is_global);
+        each.filter(|(_, is_global)| **is_global == is).map(|(heads, _)| *heads).collect()
     };
-    Ok((vec![global, local], (0..shape.layers).map(layer).collect::<std::result::Result<_, _>>()?))
+    let (local, whole) = (heads(false), heads(true));
+    let of_global = whole.first().copied().unwrap_or(shape.kv_heads);
+    if local.iter().any(|heads| *heads != shape.kv_heads)
+        || whole.iter().any(|heads| *heads != of_global)
+    {
+        return Err("its layers of one kind differ in heads, which is not supported yet".into());
+    }
+    let layers = Gemma4 {
+        window: number("attention.sliding_window")?,
+        kv_heads: of_global,
+        head_size: number("attention.key_length")?,
+        readers: number("attention.shared_kv_layers").unwrap_or(0),
+        global: is_global,
+    };
+    Ok((vec![global, Rotary::of(base, shape.head_size)], layers.layers(shape)?))
 }
 
 impl Config {
@@ -224,28 +295,31 @@ impl Config {
         if !SUPPORTED.contains(&architecture.as_str()) {
             return Err(unsupported(&architecture));
         }
-        if architecture == "gemma4" {
-            return Err("Gemma 4 is read from the hub's folders, not from GGUF files yet".into());
-        }
         let key = |name: &str| format!("{architecture}.{name}");
         let number = |name: &str| gguf::u32(content, &key(name)).map(|v| v as usize);
-        let gemma = architecture == "gemma3";
+        let (gemma, gemma4) = (architecture.starts_with("gemma"), architecture == "gemma4");
         let layers = number("block_count")?;
         let heads = number("attention.head_count")?;
         let hidden = number("embedding_length")?;
-        let head_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
+        let whole_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
+        let head_size = if gemma4 { number("attention.key_length_swa")? } else { whole_size };
+        let kv_heads = gguf::of_layers(content, &key("attention.head_count_kv"))?;
         let shape = Shape {
             layers,
             hidden,
             heads,
-            kv_heads: number("attention.head_count_kv").unwrap_or(heads),
+            // Gemma 4's global layers have fewer.
+            kv_heads: kv_heads.iter().copied().max().unwrap_or(heads),
             head_size,
             context_length: number("context_length")?,
             architecture: architecture.clone(),
         };
         let shape = shape.plausible()?;
+        if !gemma4 && kv_heads.iter().any(|heads| *heads != shape.kv_heads) {
+            return Err("its layers differ in heads, which is not supported yet".into());
+        }
         let base = gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0);
-        let mut global = Rotary::of(base, head_size);
+        let mut global = Rotary::of(base, whole_size);
         match gguf::string(content, &key("rope.scaling.type")).as_deref() {
             Ok("linear") => global.linear = gguf::f32(content, &key("rope.scaling.factor"))?,
             Ok("none") | Err(_) => {}
@@ -258,6 +332,7 @@ impl Config {
                 let local = Rotary::of(10_000.0, head_size);
                 (vec![global, local], gemma_layers(&shape, window, 6))
             }
+            "gemma4" => gemma4_gguf(&shape, content, global, &kv_heads)?,
             "smollm3" => (vec![global], unturned(&shape, |i| (i + 1).is_multiple_of(4))),
             _ => (vec![global], vec![LayerAttention::global(&shape); layers]),
         };
@@ -271,12 +346,20 @@ impl Config {
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
             // As llama.cpp does: the 27B alone, by its layers, has another scale.
             scale: match (architecture.as_str(), layers) {
+                // Queries and keys are normalised.
+                ("gemma4", _) => 1.0,
                 ("gemma3", 62) => 1.0 / (hidden as f32 / heads as f32).sqrt(),
                 _ => 1.0 / (head_size as f32).sqrt(),
             },
-            values_normed: false,
-            per_layer: 0,
-            logit_cap: None,
+            values_normed: gemma4,
+            per_layer: match gemma4 {
+                true => number("embedding_length_per_layer_input")?,
+                false => 0,
+            },
+            logit_cap: match gemma4 {
+                true => gguf::f32(content, &key("final_logit_softcapping")).ok(),
+                false => None,
+            },
             shape,
         })
     }
@@ -331,7 +414,7 @@ impl Config {
                 let every = number("sliding_window_pattern").unwrap_or(6);
                 (vec![scaled, local], gemma_layers(&shape, number("sliding_window")?, every))
             }
-            "gemma4" => gemma4_layers(&shape, json)?,
+            "gemma4" => gemma4_hub(&shape, json)?,
             "smollm3" => {
                 let every = number("no_rope_layer_interval").unwrap_or(4).max(1);
                 let listed = json.get("no_rope_layers").and_then(Value::as_array);
@@ -361,9 +444,7 @@ impl Config {
         }
         let experts = json.get("enable_moe_block").and_then(Value::as_bool) == Some(true);
         if experts || json.get("use_bidirectional_attention").is_some_and(|v| v == "all") {
-            return Err(
-                "it is a mixture of experts, or no decoder, which is not supported yet".into()
-            );
+            return Err(EXPERTS.into());
         }
         let scale = real(json, "query_pre_attn_scalar").filter(|_| gemma);
         Ok(Self {
@@ -400,6 +481,9 @@ impl Config {
             return Ok(());
         }
         let factors: Vec<f32> = weights.vector(ROPE_FACTORS, &Device::Cpu)?.to_vec1()?;
+        // llama.cpp's converter writes a large number for infinity.
+        let endless = |factor: f32| if factor >= UNTURNED { f32::INFINITY } else { factor };
+        let factors: Vec<f32> = factors.into_iter().map(endless).collect();
         let ours = self.rotary.first().map_or(0, |global| global.head_size / 2);
         let theirs = factors.len();
         if ours != theirs {
