@@ -57,6 +57,8 @@ fn every_recording_is_compared() {
         "qwen2-tied",
         "qwen3",
         "qwen3-tied",
+        "qwen35",
+        "qwen35-shared",
         "smollm2",
         "smollm3",
     ];
@@ -72,6 +74,12 @@ fn qwen2_with_one_matrix_in_and_out() {
 fn qwen3_with_two_matrices_and_one() {
     check("qwen3");
     check("qwen3-tied");
+}
+
+#[test]
+fn qwen35_with_layers_of_the_delta_rule() {
+    check("qwen35");
+    check("qwen35-shared");
 }
 
 #[test]
@@ -100,28 +108,38 @@ fn gemma4_with_values_that_are_keys() {
     check("gemma4-wide");
 }
 
-/// What llama.cpp's converter makes of it, with a vocabulary of Gemma 4's kind.
+/// What llama.cpp's converter makes of a recording, with a vocabulary of its kind.
+fn check_converted(name: &str, begun: &[u32]) {
+    let recording = recordings().join(name);
+    for backend in recording::backends() {
+        let engine = Engine::load("tiny", &recording.join("converted.gguf"), &backend).unwrap();
+        recording::logits_agree(&engine, &expected(name), &format!("{name}, {backend:?}"));
+        let recorded = std::fs::read_to_string(recording.join("tokens.json")).unwrap();
+        let recorded: Value = serde_json::from_str(&recorded).unwrap();
+        let texts: Vec<String> = serde_json::from_value(recorded["texts"].clone()).unwrap();
+        let tokens: Vec<Vec<u32>> = serde_json::from_value(recorded["tokens"].clone()).unwrap();
+        assert!(texts.len() == tokens.len() && texts.len() >= 8);
+        let plain = |text: &str| text.replace('▁', " ").replace("e\u{301}", "é");
+        for (text, tokens) in texts.iter().zip(&tokens) {
+            assert_eq!(engine.tokenizer.encode(text).unwrap(), *tokens, "{name}: {text:?}");
+            assert_eq!(plain(&engine.tokenizer.decode(tokens)), plain(text), "{name}");
+        }
+        assert_eq!(engine.tokenizer.encode_parts(&[Part::Text("x".into())]).unwrap(), begun);
+        assert!(engine.tokenizer.is_end(258));
+    }
+}
+
 #[test]
 fn gemma4_as_llama_cpp_writes_it() {
-    for name in ["gemma4", "gemma4-wide"] {
-        let recording = recordings().join(name);
-        for backend in recording::backends() {
-            let engine = Engine::load("tiny", &recording.join("converted.gguf"), &backend).unwrap();
-            recording::logits_agree(&engine, &expected(name), &format!("{name}, {backend:?}"));
-            let recorded = std::fs::read_to_string(recording.join("tokens.json")).unwrap();
-            let recorded: Value = serde_json::from_str(&recorded).unwrap();
-            let texts: Vec<String> = serde_json::from_value(recorded["texts"].clone()).unwrap();
-            let tokens: Vec<Vec<u32>> = serde_json::from_value(recorded["tokens"].clone()).unwrap();
-            assert!(texts.len() == tokens.len() && texts.len() >= 8);
-            for (text, tokens) in texts.iter().zip(&tokens) {
-                assert_eq!(engine.tokenizer.encode(text).unwrap(), *tokens, "{text:?}");
-                assert_eq!(engine.tokenizer.decode(tokens), text.replace('▁', " "));
-            }
-            let begun = engine.tokenizer.encode_parts(&[Part::Text("x".into())]).unwrap();
-            assert_eq!(begun, [256, 120], "a text begins with <bos>");
-            assert!(engine.tokenizer.is_end(258));
-        }
-    }
+    check_converted("gemma4", &[256, 120]);
+    check_converted("gemma4-wide", &[256, 120]);
+}
+
+/// Its heads of values stand in another order there.
+#[test]
+fn qwen35_as_llama_cpp_writes_it() {
+    check_converted("qwen35", &[120]);
+    check_converted("qwen35-shared", &[120]);
 }
 
 #[test]

@@ -92,6 +92,9 @@ pub fn convert(folder: &Path, out: &Path, format: Format) -> Result<Converted> {
     let json = hub_folder::config(folder).map_err(fail)?;
     let json = json.get("text_config").unwrap_or(&json);
     let config = Config::from_hub(json).map_err(fail)?;
+    if config.delta.is_some() {
+        return Err(fail("layers of the delta rule can't be converted yet".into()));
+    }
     let mut weights = HubWeights::open(folder, &config.shape.architecture).map_err(fail)?;
     let mut metadata = shape(&config, json).map_err(fail)?;
     metadata.extend(tokenizer::gguf_metadata(folder).map_err(fail)?);
@@ -264,7 +267,7 @@ fn gemma4(
     feed_forward: usize,
     put: &mut dyn FnMut(&str, Value),
 ) -> std::result::Result<(), String> {
-    let layers = &config.attention;
+    let layers: Vec<LayerAttention> = config.attention.iter().flatten().copied().collect();
     let each = |of: &dyn Fn(&LayerAttention) -> usize| {
         layers.iter().map(|layer| number(of(layer))).collect::<std::result::Result<_, _>>()
     };
@@ -323,7 +326,7 @@ fn shape(config: &Config, json: &Json) -> std::result::Result<Vec<(String, Value
             put("rope.scaling.factor", Value::F32(rotary.linear));
         }
     }
-    if let Some(window) = config.attention.iter().map(|a| a.window).min()
+    if let Some(window) = config.attention.iter().flatten().map(|a| a.window).min()
         && window != usize::MAX
     {
         put("attention.sliding_window", number(window)?);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
 use super::pool::{Pool, Row, places};
 
@@ -52,6 +52,25 @@ impl LayerKv {
     }
 }
 
+/// What a layer of the gated delta rule has of all tokens so far, however many: see `arch::delta`.
+#[derive(Debug, Clone)]
+pub enum Recurrent {
+    /// Row-major.
+    Host {
+        /// `[kernel - 1, channels]`: what the convolution still needs of the tokens before.
+        recent: Vec<f32>,
+        /// `[heads, key_size, value_size]`
+        state: Vec<f32>,
+    },
+    /// The same.
+    Device {
+        /// `[kernel - 1, channels]`
+        recent: Tensor,
+        /// `[heads, key_size, value_size]`
+        state: Tensor,
+    },
+}
+
 /// A computed prefix: what several prompts begin with. Prefixes form chains, so that an article's
 /// context can be appended to a language's instructions without computing those again.
 #[derive(Debug)]
@@ -64,6 +83,8 @@ pub struct Prefix {
     pub(super) layers: Vec<LayerKv>,
     /// On a device: a row for each of this link's tokens.
     rows: Vec<Arc<Row>>,
+    /// What recurrent layers have at the link's end; none of the others, or of no layer.
+    recurrent: Vec<Option<Arc<Recurrent>>>,
 }
 
 impl Prefix {
@@ -104,6 +125,8 @@ pub struct SequenceKv {
     tail: Vec<Arc<Vec<LayerKv>>>,
     /// On a device instead: a row for each token.
     rows: Vec<Arc<Row>>,
+    /// What recurrent layers have; as long as they have nothing, it may be shorter.
+    recurrent: Vec<Option<Arc<Recurrent>>>,
     tail_tokens: usize,
 }
 
@@ -113,6 +136,7 @@ impl SequenceKv {
     pub fn new(prefix: Option<Arc<Prefix>>, layers: usize) -> Self {
         Self {
             prefix_tokens: prefix.as_ref().map_or(0, |p| p.len()),
+            recurrent: prefix.as_ref().map_or(Vec::new(), |p| p.recurrent.clone()),
             prefix,
             layers,
             tail: Vec::new(),
@@ -149,6 +173,21 @@ impl SequenceKv {
         let Some(page) = self.tail.get_mut(at).map(Arc::make_mut) else { return };
         if let Some(kv) = page.get_mut(layer) {
             kv.push(keys, values);
+        }
+    }
+
+    /// Takes out what a recurrent layer has, for a pass to put back.
+    pub(super) fn take_recurrent(&mut self, layer: usize) -> Option<Recurrent> {
+        self.recurrent.get_mut(layer)?.take().map(Arc::unwrap_or_clone)
+    }
+
+    /// What a recurrent layer has from now on.
+    pub(super) fn put_recurrent(&mut self, layer: usize, has: Recurrent) {
+        if self.recurrent.len() <= layer {
+            self.recurrent.resize(layer + 1, None);
+        }
+        if let Some(place) = self.recurrent.get_mut(layer) {
+            *place = Some(Arc::new(has));
         }
     }
 
@@ -221,7 +260,8 @@ impl SequenceKv {
                 whole.append(part);
             }
         }
-        Prefix { parent: self.prefix, tokens, layers, rows: self.rows }
+        let Self { prefix: parent, rows, recurrent, .. } = self;
+        Prefix { parent, tokens, layers, rows, recurrent }
     }
 }
 

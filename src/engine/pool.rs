@@ -19,16 +19,26 @@ pub struct Pool {
     rows: usize,
 }
 
-/// What each layer keeps of a token: heads of keys and values, and floats of a head; 0 heads where it
-/// reads another's.
+/// What layers keep.
 #[derive(Debug, Clone)]
-pub struct Kept(pub Vec<(usize, usize)>);
+pub struct Kept {
+    /// Of a token, each layer: heads of keys and values, and floats of a head; 0 heads where it reads
+    /// another's, or needs none.
+    pub layers: Vec<(usize, usize)>,
+    /// Of a sequence, all layers, however long it is: floats.
+    pub sequence: usize,
+}
 
 impl Kept {
     /// Bytes of a token in all layers.
     fn bytes(&self, dtype: DType) -> usize {
-        let floats: usize = self.0.iter().map(|(heads, size)| heads * size).sum();
+        let floats: usize = self.layers.iter().map(|(heads, size)| heads * size).sum();
         2 * floats * dtype.size_in_bytes()
+    }
+
+    /// The same with a token's share of what its sequence needs.
+    fn planned(&self, dtype: DType) -> usize {
+        self.bytes(dtype) + self.sequence * size_of::<f32>() / PLANNED
     }
 }
 
@@ -72,13 +82,13 @@ impl Pool {
         let rows = match free_memory(device)? {
             Some(free) => {
                 let room = (free as f64 * (1.0 - FOR_PASSES)) as usize;
-                let rows = most.min(room / kept.bytes(dtype).max(1));
+                let rows = most.min(room / kept.planned(dtype).max(1));
                 if rows < FEWEST_ROWS {
                     bail!(
                         "the device has {} MB free beside the model's weights, and the cache of \
                          {FEWEST_ROWS} tokens needs {}: take a smaller model, or `--device cpu`",
                         free / 1_000_000,
-                        FEWEST_ROWS * kept.bytes(dtype) / 1_000_000,
+                        FEWEST_ROWS * kept.planned(dtype) / 1_000_000,
                     )
                 }
                 rows
@@ -94,7 +104,7 @@ impl Pool {
             let zeros = || Tensor::zeros((*heads, rows, *size), dtype, device);
             Ok(if *heads > 0 { Some((zeros()?, zeros()?)) } else { None })
         };
-        let layers = kept.0.iter().map(layer).collect::<Result<_>>()?;
+        let layers = kept.layers.iter().map(layer).collect::<Result<_>>()?;
         let free = Mutex::new((0..rows as u32).rev().collect());
         Ok(Arc::new(Self { layers, free, rows }))
     }
@@ -373,7 +383,7 @@ mod tests {
     use super::*;
 
     fn kept() -> Kept {
-        Kept(vec![(2, 3), (2, 3)])
+        Kept { layers: vec![(2, 3), (2, 3)], sequence: 0 }
     }
 
     fn numbers(shape: (usize, usize), from: f32) -> Tensor {

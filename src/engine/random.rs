@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{
     Backend, Engine, Tokenizer,
     arch::{
-        config::Config,
+        config::{Config, Shape},
+        delta::DeltaShape,
         model::ModelConfig,
         weights::{Matrix, Table, Weights},
     },
@@ -84,9 +85,10 @@ impl Engine {
             reason,
             hint: "take a smaller shape, or weights of fewer bits".into(),
         };
-        let random = Random::new(&json, weights.dtype()).map_err(&fail)?;
+        let config = Config::from_hub(&json).map_err(&fail)?;
+        let random = Random::new(&json, &config, weights.dtype()).map_err(&fail)?;
         let tokenizer = Tokenizer::numbered(random.vocabulary).map_err(&fail)?;
-        let config = ModelConfig::Decoder(Config::from_hub(&json).map_err(&fail)?);
+        let config = ModelConfig::Decoder(config);
         Self::assemble(tokenizer, config, Box::new(random), backend)
             .map_err(|e| fail(format!("cannot be loaded: {e}")))
     }
@@ -106,18 +108,19 @@ struct Random {
     biased: bool,
     /// Norms of queries and keys, as Qwen3 has them.
     normed: bool,
+    /// Of Qwen3.5's layers without attention.
+    delta: Option<DeltaShape>,
     /// Bytes, over and over.
     noise: Vec<u8>,
 }
 
 impl Random {
-    fn new(json: &Value, dtype: GgmlDType) -> std::result::Result<Self, String> {
+    fn new(json: &Value, config: &Config, dtype: GgmlDType) -> std::result::Result<Self, String> {
         let size = |key: &str| {
             let value = json.get(key).and_then(Value::as_u64).map(|v| v as usize);
             value.ok_or_else(|| format!("its shape has no `{key}`"))
         };
-        let (hidden, heads) = (size("hidden_size")?, size("num_attention_heads")?);
-        let head_size = size("head_dim").unwrap_or(hidden / heads.max(1));
+        let Shape { hidden, heads, kv_heads, head_size, .. } = config.shape;
         let kind = json.get("model_type").and_then(Value::as_str);
         let mut state = 1u32;
         // A prime number of bytes, so that blocks differ.
@@ -130,12 +133,13 @@ impl Random {
             hidden,
             feed_forward: size("intermediate_size")?,
             queries: heads * head_size,
-            keys: size("num_key_value_heads")? * head_size,
+            keys: kv_heads * head_size,
             head_size,
             vocabulary: size("vocab_size")?,
             tied: json.get("tie_word_embeddings").and_then(Value::as_bool) == Some(true),
             biased: kind == Some("qwen2"),
-            normed: kind == Some("qwen3"),
+            normed: kind.is_some_and(|kind| kind.starts_with("qwen3")),
+            delta: config.delta,
             noise: noise.collect(),
         })
     }
@@ -143,6 +147,17 @@ impl Random {
     /// `[out, in]`
     fn shape(&self, name: &str) -> Result<(usize, usize)> {
         let part = name.rsplit('.').nth(1).unwrap_or_default();
+        if let Some(delta) = self.delta {
+            let values = delta.value_heads * delta.value_size;
+            match part {
+                "attn_q" => return Ok((2 * self.queries, self.hidden)),
+                "attn_qkv" => return Ok((delta.channels(), self.hidden)),
+                "attn_gate" => return Ok((values, self.hidden)),
+                "ssm_beta" | "ssm_alpha" => return Ok((delta.value_heads, self.hidden)),
+                "ssm_out" => return Ok((self.hidden, values)),
+                _ => {}
+            }
+        }
         Ok(match part {
             "token_embd" | "output" => (self.vocabulary, self.hidden),
             "attn_q" => (self.queries, self.hidden),
@@ -189,6 +204,7 @@ impl Weights for Random {
             Some((part, _)) if part.ends_with("_norm") => match part.rsplit('.').next() {
                 Some("attn_q_norm" | "attn_k_norm") => self.normed,
                 Some("attn_norm" | "ffn_norm" | "output_norm") => true,
+                Some("post_attention_norm") => self.delta.is_some(),
                 _ => false,
             },
             _ => self.shape(name).is_ok(),
@@ -210,6 +226,17 @@ impl Weights for Random {
     }
 
     fn vector(&mut self, name: &str, device: &Device) -> Result<Tensor> {
+        if let Some(delta) = self.delta {
+            match name.split('.').nth(2) {
+                Some("ssm_a") => return Tensor::ones(delta.value_heads, DType::F32, device)?.neg(),
+                Some("ssm_dt") => return Tensor::zeros(delta.value_heads, DType::F32, device),
+                Some("ssm_norm") => return Tensor::ones(delta.value_size, DType::F32, device),
+                Some("ssm_conv1d") => {
+                    return Tensor::ones((delta.channels(), delta.kernel), DType::F32, device);
+                }
+                _ => {}
+            }
+        }
         if let Some(matrix) = name.strip_suffix(".bias") {
             let (out, _) = self.shape(&format!("{matrix}.weight"))?;
             return Tensor::zeros(out, DType::F32, device);
@@ -230,7 +257,7 @@ mod tests {
         for (name, json) in shapes() {
             let config =
                 Config::from_hub(&json).unwrap_or_else(|reason| panic!("{name}: {reason}"));
-            let random = Random::new(&json, GgmlDType::Q4K).unwrap();
+            let random = Random::new(&json, &config, GgmlDType::Q4K).unwrap();
             let Config { shape, .. } = config;
             assert_eq!(random.queries, shape.heads * shape.head_size, "{name}");
             assert_eq!(random.keys, shape.kv_heads * shape.head_size, "{name}");
@@ -242,7 +269,8 @@ mod tests {
     fn random_weights_are_numbers_of_a_size_that_models_have() {
         for weights in [RandomType::Q4K, RandomType::Q8_0, RandomType::Bf16] {
             let json = shapes().remove("qwen3-0.6b").unwrap();
-            let mut random = Random::new(&json, weights.dtype()).unwrap();
+            let config = Config::from_hub(&json).unwrap();
+            let mut random = Random::new(&json, &config, weights.dtype()).unwrap();
             let matrix = random.matrix("blk.3.attn_k.weight", Vec::new()).unwrap();
             let values: Vec<f32> =
                 matrix.dequantised(None).unwrap().flatten_all().unwrap().to_vec1().unwrap();

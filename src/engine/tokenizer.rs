@@ -572,6 +572,11 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
     const WORDS: &str =
         r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|";
     const REST: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    // As before, but marks belong to letters.
+    const WITH_MARKS: &str = concat!(
+        r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|",
+        r"\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    );
     const CHINESE: &str = "[一-龥\u{3040}-ゟ゠-ヿ]+";
     const BESIDES: &str = concat!(
         r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##,
@@ -585,6 +590,7 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
         .as_str()
     {
         "qwen2" => (false, Some(NFC.into()), vec![split(&format!(r"{WORDS}\p{{N}}{REST}"))?]),
+        "qwen35" => (false, Some(NFC.into()), vec![split(WITH_MARKS)?]),
         "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => {
             (true, None, vec![split(&format!(r"{WORDS}\p{{N}}{{1,3}}{REST}"))?])
         }

@@ -38,6 +38,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/qwen3-1.7b-q4_k_m.toml"),
     include_str!("../../models/qwen3-4b-instruct-2507-q4_k_m.toml"),
     include_str!("../../models/qwen3-8b-q4_k_m.toml"),
+    include_str!("../../models/qwen3.5-2b-q4_k_m.toml"),
     include_str!("../../models/small-100.toml"),
     include_str!("../../models/smollm2-135m-instruct-q4_1.toml"),
     include_str!("../../models/translategemma-4b-q4_k_m.toml"),

@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use super::{
     super::{gguf, kernels::Activation},
+    delta::DeltaShape,
     weights::Weights,
 };
 
 /// The architectures that load, by GGUF's `general.architecture`.
-pub const SUPPORTED: [&str; 7] =
-    ["qwen2", "qwen3", "llama", "gemma3", "gemma4", "hunyuan-dense", "smollm3"];
+pub const SUPPORTED: [&str; 8] =
+    ["qwen2", "qwen3", "qwen35", "llama", "gemma3", "gemma4", "hunyuan-dense", "smollm3"];
 
 /// What GGUF files have among [`Rotary::factors`] for what isn't turned.
 pub(in super::super) const UNTURNED: f32 = 1e30;
@@ -80,8 +81,12 @@ pub struct Config {
     pub(super) rope: Rope,
     /// How positions are told; one for each way that layers do it.
     pub(in super::super) rotary: Vec<Rotary>,
-    /// What each layer's attention does.
-    pub(in super::super) attention: Vec<LayerAttention>,
+    /// What each layer's attention does; none where the delta rule stands in its place.
+    pub(in super::super) attention: Vec<Option<LayerAttention>>,
+    /// That of the layers without attention.
+    pub(in super::super) delta: Option<DeltaShape>,
+    /// Queries come with a gate for what each head says.
+    pub(super) heads_gated: bool,
     /// Queries and keys are normalised after they were turned, not before.
     pub(super) norm_after_rope: bool,
     pub(super) activation: Activation,
@@ -143,6 +148,16 @@ impl Rotary {
         let frequency = |i: usize| self.base.powf(-(2.0 * i as f32) / size as f32) / factor(i);
         (0..size / 2).map(frequency).collect()
     }
+}
+
+/// All layers with attention.
+fn attending(layers: Vec<LayerAttention>) -> Vec<Option<LayerAttention>> {
+    layers.into_iter().map(Some).collect()
+}
+
+/// Qwen3.5's layers: all but every `every`th are of the delta rule.
+fn qwen35_layers(shape: &Shape, global: impl Fn(usize) -> bool) -> Vec<Option<LayerAttention>> {
+    (0..shape.layers).map(|i| global(i).then(|| LayerAttention::global(shape))).collect()
 }
 
 /// Gemma 3's layers: all but every `every`th see a window, and turn by frequencies of their own.
@@ -298,7 +313,10 @@ impl Config {
         let key = |name: &str| format!("{architecture}.{name}");
         let number = |name: &str| gguf::u32(content, &key(name)).map(|v| v as usize);
         let (gemma, gemma4) = (architecture.starts_with("gemma"), architecture == "gemma4");
-        let layers = number("block_count")?;
+        let qwen35 = architecture == "qwen35";
+        // Those that draft tokens stand behind the others, and are left alone.
+        let drafting = number("nextn_predict_layers").ok().filter(|_| qwen35).unwrap_or(0);
+        let layers = number("block_count")?.saturating_sub(drafting);
         let heads = number("attention.head_count")?;
         let hidden = number("embedding_length")?;
         let whole_size = number("attention.key_length").unwrap_or(hidden / heads.max(1));
@@ -319,7 +337,8 @@ impl Config {
             return Err("its layers differ in heads, which is not supported yet".into());
         }
         let base = gguf::f32(content, &key("rope.freq_base")).unwrap_or(10_000.0);
-        let mut global = Rotary::of(base, whole_size);
+        let turned = number("rope.dimension_count").ok().filter(|_| qwen35);
+        let mut global = Rotary::of(base, part_of(turned.unwrap_or(whole_size), whole_size)?);
         match gguf::string(content, &key("rope.scaling.type")).as_deref() {
             Ok("linear") => global.linear = gguf::f32(content, &key("rope.scaling.factor"))?,
             Ok("none") | Err(_) => {}
@@ -330,17 +349,46 @@ impl Config {
             "gemma3" => {
                 let window = number("attention.sliding_window")?;
                 let local = Rotary::of(10_000.0, head_size);
-                (vec![global, local], gemma_layers(&shape, window, 6))
+                (vec![global, local], attending(gemma_layers(&shape, window, 6)))
             }
-            "gemma4" => gemma4_gguf(&shape, content, global, &kv_heads)?,
-            "smollm3" => (vec![global], unturned(&shape, |i| (i + 1).is_multiple_of(4))),
-            _ => (vec![global], vec![LayerAttention::global(&shape); layers]),
+            "gemma4" => {
+                let (rotary, layers) = gemma4_gguf(&shape, content, global, &kv_heads)?;
+                (rotary, attending(layers))
+            }
+            "qwen35" => {
+                let every = number("full_attention_interval").unwrap_or(4).max(1);
+                let listed = gguf::array(content, &key("attention.recurrent_layers")).ok();
+                let is_global = |i: usize| match listed.and_then(|list| list.get(i)) {
+                    Some(recurrent) => !recurrent.to_bool().unwrap_or(true),
+                    None => (i + 1).is_multiple_of(every),
+                };
+                (vec![global], qwen35_layers(&shape, is_global))
+            }
+            "smollm3" => (vec![global], attending(unturned(&shape, |i| (i + 1).is_multiple_of(4)))),
+            _ => (vec![global], vec![Some(LayerAttention::global(&shape)); layers]),
+        };
+        let delta = match qwen35 {
+            true => {
+                let value_heads = number("ssm.time_step_rank")?;
+                let shape = DeltaShape {
+                    key_heads: number("ssm.group_count")?,
+                    value_heads,
+                    key_size: number("ssm.state_size")?,
+                    value_size: number("ssm.inner_size")? / value_heads.max(1),
+                    kernel: number("ssm.conv_kernel")?,
+                    tiled: true,
+                };
+                Some(shape.plausible()?)
+            }
+            false => None,
         };
         Ok(Self {
             eps: gguf::f32(content, &key("attention.layer_norm_rms_epsilon"))?,
             rope: Self::gguf_rope(&architecture),
             rotary,
             attention,
+            delta,
+            heads_gated: qwen35,
             norm_after_rope: architecture == "hunyuan-dense",
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
@@ -401,10 +449,18 @@ impl Config {
         let global = own.map(|rope| rope.get("full_attention").unwrap_or(rope)).or(scaling);
         let theta = global.and_then(|rope| real(rope, "rope_theta")).or(real(json, "rope_theta"));
         let theta = theta.unwrap_or(if gemma { 1_000_000.0 } else { 10_000.0 });
+        let qwen35 = architecture == "qwen35";
+        let share = global.and_then(|rope| real(rope, "partial_rotary_factor"));
+        let share = share.or(real(json, "partial_rotary_factor")).filter(|_| !gemma4);
+        let share = share.unwrap_or(if qwen35 { 0.25 } else { 1.0 });
+        if share != 1.0 && !qwen35 {
+            return Err("it turns a part of its heads, which is not supported yet".into());
+        }
+        let turned = part_of((share * head_size as f64) as usize, head_size)?;
         let scaled = match global {
-            Some(_) if gemma4 => Rotary::of(theta as f32, head_size),
-            Some(global) => scaled(theta as f32, head_size, global)?,
-            None => Rotary::of(theta as f32, head_size),
+            Some(_) if gemma4 => Rotary::of(theta as f32, turned),
+            Some(global) => scaled(theta as f32, turned, global)?,
+            None => Rotary::of(theta as f32, turned),
         };
         let (rotary, attention) = match architecture {
             "gemma3" => {
@@ -412,9 +468,22 @@ impl Config {
                 let local = local.or(real(json, "rope_local_base_freq")).unwrap_or(10_000.0);
                 let local = Rotary::of(local as f32, head_size);
                 let every = number("sliding_window_pattern").unwrap_or(6);
-                (vec![scaled, local], gemma_layers(&shape, number("sliding_window")?, every))
+                let layers = gemma_layers(&shape, number("sliding_window")?, every);
+                (vec![scaled, local], attending(layers))
             }
-            "gemma4" => gemma4_hub(&shape, json)?,
+            "gemma4" => {
+                let (rotary, layers) = gemma4_hub(&shape, json)?;
+                (rotary, attending(layers))
+            }
+            "qwen35" => {
+                let every = number("full_attention_interval").unwrap_or(4).max(1);
+                let kinds = json.get("layer_types").and_then(Value::as_array);
+                let is_global = |i: usize| match kinds.and_then(|kinds| kinds.get(i)) {
+                    Some(kind) => kind.as_str() == Some("full_attention"),
+                    None => (i + 1).is_multiple_of(every),
+                };
+                (vec![scaled], qwen35_layers(&shape, is_global))
+            }
             "smollm3" => {
                 let every = number("no_rope_layer_interval").unwrap_or(4).max(1);
                 let listed = json.get("no_rope_layers").and_then(Value::as_array);
@@ -423,16 +492,35 @@ impl Config {
                     Some(turned) => turned.as_u64() == Some(0),
                     None => (i + 1).is_multiple_of(every),
                 };
-                (vec![scaled], unturned(&shape, unturned_at))
+                (vec![scaled], attending(unturned(&shape, unturned_at)))
             }
-            _ => (vec![scaled], vec![LayerAttention::global(&shape); layers]),
+            _ => (vec![scaled], vec![Some(LayerAttention::global(&shape)); layers]),
+        };
+        let delta = match qwen35 {
+            true => {
+                let shape = DeltaShape {
+                    key_heads: number("linear_num_key_heads")?,
+                    value_heads: number("linear_num_value_heads")?,
+                    key_size: number("linear_key_head_dim")?,
+                    value_size: number("linear_value_head_dim")?,
+                    kernel: number("linear_conv_kernel_dim")?,
+                    tiled: false,
+                };
+                Some(shape.plausible()?)
+            }
+            false => None,
         };
         if json.get("use_sliding_window").and_then(Value::as_bool) == Some(true) {
             return Err("it uses a sliding window, which is not supported yet".into());
         }
         let kinds = json.get("layer_types").and_then(Value::as_array);
         for (layer, (kind, own)) in kinds.into_iter().flatten().zip(&attention).enumerate() {
-            if (kind.as_str() == Some("full_attention")) != (own.window == usize::MAX) {
+            let done = match own {
+                Some(own) if own.window == usize::MAX => "full_attention",
+                Some(_) => "sliding_attention",
+                None => "linear_attention",
+            };
+            if kind.as_str() != Some(done) {
                 return Err(format!("its layer {layer} has {kind}, which is not supported yet"));
             }
         }
@@ -453,6 +541,8 @@ impl Config {
             rope: Rope::Halves,
             rotary,
             attention,
+            delta,
+            heads_gated: qwen35,
             norm_after_rope: architecture == "hunyuan-dense",
             activation: if gemma { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: gemma.then(|| (hidden as f32).sqrt()),
@@ -513,7 +603,7 @@ impl Config {
             Some("its shape")
         } else if !like(&turns(self), &turns(other)) {
             Some("how positions are told")
-        } else if self.attention != other.attention {
+        } else if self.attention != other.attention || self.delta != other.delta {
             Some("which layers see what")
         } else if !like(&scales(self), &scales(other)) {
             Some("by what something is multiplied")
@@ -536,6 +626,14 @@ fn unturned(shape: &Shape, which: impl Fn(usize) -> bool) -> Vec<LayerAttention>
         false => global,
     };
     (0..shape.layers).map(layer).collect()
+}
+
+/// So many floats of a head, if they are a part of it that can be turned.
+fn part_of(turned: usize, head_size: usize) -> std::result::Result<usize, String> {
+    match (1..=head_size).contains(&turned) && turned.is_multiple_of(2) {
+        true => Ok(turned),
+        false => Err(format!("it says that {turned} of a head's {head_size} floats are turned")),
+    }
 }
 
 fn real(from: &Value, name: &str) -> Option<f64> {
@@ -593,6 +691,7 @@ fn hub_architecture(json: &Value) -> std::result::Result<String, String> {
     let kind = json.get("model_type").and_then(Value::as_str);
     match kind.map(|k| k.trim_end_matches("_text")) {
         Some("hunyuan_v1_dense") => Ok("hunyuan-dense".to_owned()),
+        Some("qwen3_5") => Ok("qwen35".to_owned()),
         Some(kind) => Ok(kind.to_owned()),
         None => Err("config.json names no `model_type`".to_owned()),
     }

@@ -1,4 +1,4 @@
-//! Decoder-only transformers: qwen2, qwen3, llama, gemma3, gemma4, hunyuan-dense and smollm3.
+//! Decoder-only transformers: qwen2, qwen3, qwen3.5, llama, gemma3, gemma4, hunyuan-dense and smollm3.
 //!
 //! One forward pass serves any number of sequences: their tokens are the rows of one matrix, so
 //! that linear layers see `[rows, hidden]` without padding, and only attention knows which rows
@@ -19,6 +19,7 @@ use super::{
     adapter::{Adapter, LowRank, Part},
     attention::{Attending, Heads, attend_rows},
     config::{Config, LayerAttention, Rope, Shape},
+    delta::Delta,
     linear::{Input, Linear, Loader, Tables, Weight},
     rows::{Rows, Vector},
     weights::{Table, Weights},
@@ -44,8 +45,14 @@ impl Norm {
     }
 }
 
-struct Layer {
-    attention_norm: Norm,
+/// How a layer's rows learn of one another.
+enum Mixing {
+    Attention(Box<Attention>),
+    Delta(Box<Delta>),
+}
+
+struct Attention {
+    /// With a gate beside each head, if the shape says so.
     query: Linear,
     /// None where another layer's keys are read.
     key: Option<Linear>,
@@ -55,8 +62,14 @@ struct Layer {
     key_norm: Option<Norm>,
     /// Of ones.
     value_norm: Option<Norm>,
+    of: LayerAttention,
+}
+
+struct Layer {
+    mixing_norm: Norm,
+    mixing: Mixing,
     output: Linear,
-    post_attention_norm: Option<Norm>,
+    post_mixing_norm: Option<Norm>,
     ffn_norm: Norm,
     gate: Linear,
     up: Linear,
@@ -162,6 +175,12 @@ fn norm(loader: &mut Loader<'_>, name: &str, eps: f32) -> Result<Norm> {
     Ok(Norm { weight: loader.vector(name)?, eps })
 }
 
+impl Loader<'_> {
+    fn norm_if_there(&mut self, name: &str, eps: f32) -> Result<Option<Norm>> {
+        if self.has(name) { norm(self, name, eps).map(Some) } else { Ok(None) }
+    }
+}
+
 impl Decoder {
     /// Loads the weights for `backend`. [`Decoder::forward`] will tell the logits of the tokens
     /// `written`; those that the model doesn't have may stand at their end.
@@ -177,10 +196,6 @@ impl Decoder {
         config.take_factors(weights)?;
         let mut loader = Loader::new(weights, backend);
         let eps = config.eps;
-        let optional = |loader: &mut Loader<'_>, name: &str| match loader.has(name) {
-            true => norm(loader, name, eps).map(Some),
-            false => Ok(None),
-        };
         let width = config.per_layer;
         let own_inputs = match width {
             0 => None,
@@ -196,38 +211,42 @@ impl Decoder {
             .iter()
             .enumerate()
             .map(|(i, attention)| {
-                let LayerAttention { head_size, reads, .. } = *attention;
                 let name = |part: &str| format!("blk.{i}.{part}");
+                let mixing_norm = norm(&mut loader, &name("attn_norm.weight"), eps)?;
+                let (mixing, output) = match (attention, config.delta) {
+                    (Some(attention), _) => (
+                        Mixing::Attention(Box::new(Attention::load(
+                            &mut loader,
+                            &config,
+                            *attention,
+                            name,
+                        )?)),
+                        "attn_output",
+                    ),
+                    (None, Some(shape)) => {
+                        let delta = Delta::load(&mut loader, shape, name, eps)?;
+                        (Mixing::Delta(Box::new(delta)), "ssm_out")
+                    }
+                    (None, None) => bail!("the shape doesn't say what layer {i} does"),
+                };
+                // Qwen3.5's files call so what others call the next.
+                let (after, before) = match config.delta {
+                    Some(_) => (None, "post_attention_norm.weight"),
+                    None => (Some("post_attention_norm.weight"), "ffn_norm.weight"),
+                };
                 Ok(Layer {
-                    attention_norm: norm(&mut loader, &name("attn_norm.weight"), eps)?,
-                    query: loader.linear(&name("attn_q"))?,
-                    key: match reads {
-                        None => Some(loader.linear(&name("attn_k"))?),
-                        Some(_) => None,
+                    mixing_norm,
+                    mixing,
+                    output: loader.linear(&name(output))?,
+                    post_mixing_norm: match after {
+                        Some(after) => loader.norm_if_there(&name(after), eps)?,
+                        None => None,
                     },
-                    value: match reads {
-                        // Those of Gemma 4 alone may lack it.
-                        None if !config.values_normed || loader.has(&name("attn_v.weight")) => {
-                            Some(loader.linear(&name("attn_v"))?)
-                        }
-                        _ => None,
-                    },
-                    query_norm: optional(&mut loader, &name("attn_q_norm.weight"))?,
-                    key_norm: optional(&mut loader, &name("attn_k_norm.weight"))?,
-                    value_norm: match config.values_normed {
-                        true => Some(Norm { weight: loader.ones(head_size)?, eps }),
-                        false => None,
-                    },
-                    output: loader.linear(&name("attn_output"))?,
-                    post_attention_norm: optional(
-                        &mut loader,
-                        &name("post_attention_norm.weight"),
-                    )?,
-                    ffn_norm: norm(&mut loader, &name("ffn_norm.weight"), eps)?,
+                    ffn_norm: norm(&mut loader, &name(before), eps)?,
                     gate: loader.linear(&name("ffn_gate"))?,
                     up: loader.linear(&name("ffn_up"))?,
                     down: loader.linear(&name("ffn_down"))?,
-                    post_ffn_norm: optional(&mut loader, &name("post_ffw_norm.weight"))?,
+                    post_ffn_norm: loader.norm_if_there(&name("post_ffw_norm.weight"), eps)?,
                     own: match width {
                         0 => None,
                         _ => Some(OwnInput {
@@ -243,11 +262,17 @@ impl Decoder {
         let output_norm = norm(&mut loader, "output_norm.weight", eps)?;
         let tables = Tables::load(loader.into_weights(), "token_embd.weight", "output.weight")?;
         let head = tables.head_of(written, backend)?;
-        let kept = |layer: &LayerAttention| match layer.reads {
-            Some(_) => (0, layer.head_size),
-            None => (layer.kv_heads, layer.head_size),
+        let kept = |layer: &Option<LayerAttention>| match layer {
+            Some(LayerAttention { kv_heads, head_size, reads: None, .. }) => {
+                (*kv_heads, *head_size)
+            }
+            _ => (0, 0),
         };
-        let kept = Kept(config.attention.iter().map(kept).collect());
+        let recurrent = config.attention.iter().filter(|layer| layer.is_none()).count();
+        let kept = Kept {
+            layers: config.attention.iter().map(kept).collect(),
+            sequence: config.delta.map_or(0, |delta| delta.kept() * recurrent),
+        };
         let pool = match backend {
             Backend::Candle { device, dtype } => Some(Pool::planned(&kept, device, *dtype)?),
             Backend::Own(_) | Backend::Mixed => None,
@@ -296,13 +321,20 @@ impl Decoder {
     /// # Errors
     /// candle's.
     pub fn cost(&self) -> Result<Cost> {
-        let kept = self.config.attention.iter().filter(|layer| layer.reads.is_none());
+        let kept = self.config.attention.iter().flatten().filter(|layer| layer.reads.is_none());
         let floats: usize = kept.map(|layer| layer.kv_heads * layer.head_size).sum();
         let mut cost = Cost { kv_bytes: 2 * self.backend.float() * floats, ..Cost::default() };
         let linears = self.layers.iter().flat_map(|layer| {
-            let Layer { query, key, value, output, gate, up, down, own, .. } = layer;
+            let Layer { mixing, output, gate, up, down, own, .. } = layer;
             let own = own.iter().flat_map(|own| [&own.gate, &own.projection]);
-            [query, output, gate, up, down].into_iter().chain(key).chain(value).chain(own)
+            let mixing: Vec<&Linear> = match mixing {
+                Mixing::Attention(attention) => {
+                    let Attention { query, key, value, .. } = &**attention;
+                    std::iter::once(query).chain(key).chain(value).collect()
+                }
+                Mixing::Delta(delta) => delta.linears().to_vec(),
+            };
+            [output, gate, up, down].into_iter().chain(mixing).chain(own)
         });
         let common = self.own_inputs.iter().map(|own| &own.projection);
         for weight in linears.chain(common).map(|linear| &linear.weight) {
@@ -324,10 +356,14 @@ impl Decoder {
     pub fn adapter(&self, tensors: &mut HashMap<String, Tensor>, scale: f64) -> Result<Adapter> {
         Adapter::take(tensors, scale, &self.config, &self.backend, |layer, part| {
             let layer = self.layers.get(layer)?;
+            let attention = match &layer.mixing {
+                Mixing::Attention(attention) => Some(attention),
+                Mixing::Delta(_) => None,
+            };
             let linear = match part {
-                Part::Query => &layer.query,
-                Part::Key => layer.key.as_ref()?,
-                Part::Value => layer.value.as_ref()?,
+                Part::Query => &attention?.query,
+                Part::Key => attention?.key.as_ref()?,
+                Part::Value => attention?.value.as_ref()?,
                 Part::Output => &layer.output,
                 Part::Gate => &layer.gate,
                 Part::Up => &layer.up,
@@ -399,17 +435,32 @@ impl Decoder {
         };
         for (index, layer) in self.layers.iter().enumerate().take(pass.layers) {
             let with = |part| pass.adapter.and_then(|a| a.part(index, part));
-            let normed = Input::new(layer.attention_norm.forward(&x)?);
-            let attended = match &on_device {
-                Some(pass) => pass.attention(self, index, layer, &normed, &with)?,
-                None => self.attention(index, layer, &normed, batch, &places, &with)?,
+            let normed = Input::new(layer.mixing_norm.forward(&x)?);
+            let mixed = match (&layer.mixing, &on_device) {
+                (Mixing::Delta(delta), _) => delta.forward(index, &normed, batch, &self.backend)?,
+                (Mixing::Attention(attention), on_device) => {
+                    let asked = attention.asked(self, &normed, &with)?;
+                    let attended = match on_device {
+                        Some(pass) => {
+                            pass.attention(self, index, attention, asked.0, &normed, &with)?
+                        }
+                        None => {
+                            let places = (&places, asked.0);
+                            self.attention(index, attention, places, &normed, batch, &with)?
+                        }
+                    };
+                    match asked.1 {
+                        Some(gate) => attended.behind(&gate)?,
+                        None => attended,
+                    }
+                }
             };
-            let attended = Input::new(attended);
-            let mut attended = layer.output.forward(&attended, with(Part::Output))?;
-            if let Some(norm) = &layer.post_attention_norm {
-                attended = norm.forward(&attended)?;
+            let mixed = Input::new(mixed);
+            let mut mixed = layer.output.forward(&mixed, with(Part::Output))?;
+            if let Some(norm) = &layer.post_mixing_norm {
+                mixed = norm.forward(&mixed)?;
             }
-            x = x.plus(&attended)?;
+            x = x.plus(&mixed)?;
             let normed = Input::new(layer.ffn_norm.forward(&x)?);
             let gate = layer.gate.forward(&normed, with(Part::Gate))?;
             let up = layer.up.forward(&normed, with(Part::Up))?;
@@ -440,20 +491,16 @@ impl Decoder {
     fn attention<'a>(
         &self,
         index: usize,
-        layer: &Layer,
+        layer: &Attention,
+        (places, queries): (&Places, Rows),
         normed: &Input,
         batch: &mut [Feed<'_>],
-        places: &Places,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Rows> {
         let Config { shape: Shape { heads, .. }, rope, norm_after_rope, .. } = self.config;
-        let Some(&LayerAttention { rotary, window, kv_heads, head_size, reads }) =
-            self.config.attention.get(index)
-        else {
-            bail!("the shape has no layer {index}")
-        };
+        let LayerAttention { rotary, window, kv_heads, head_size, reads } = layer.of;
         let Places { positions, turns } = places;
-        let turns = rotary.and_then(|r| turns.get(r));
+        let turns = rotary.and_then(|r| turns.get(r).zip(self.config.rotary.get(r)));
         let placed = |rows: Rows, norm: &Option<Norm>, heads: usize| -> Result<Vec<f32>> {
             let normed = |rows: Rows| match norm {
                 Some(norm) => norm.forward(&rows.in_rows_of(head_size)?),
@@ -461,15 +508,15 @@ impl Decoder {
             };
             let rows = if norm_after_rope { rows } else { normed(rows)? };
             let mut data = rows.into_host()?;
-            if let Some(turns) = turns {
-                rotate(&mut data, turns, heads, head_size, rope);
+            if let Some((turns, rotary)) = turns {
+                let of = Turning { heads, head_size, turned: rotary.head_size, rope };
+                rotate(&mut data, turns, of);
             }
             if norm_after_rope {
                 data = normed(Rows::from_host(data, head_size, &self.backend)?)?.into_host()?;
             }
             Ok(data)
         };
-        let queries = layer.query.forward(normed, with(Part::Query))?;
         let queries = placed(queries, &layer.query_norm, heads)?;
         if let Some((keys, values)) = layer.keys_and_values(normed, head_size, with)? {
             let keys = placed(keys, &layer.key_norm, kv_heads)?;
@@ -486,7 +533,55 @@ impl Decoder {
     }
 }
 
-impl Layer {
+impl Attention {
+    fn load(
+        loader: &mut Loader<'_>,
+        config: &Config,
+        of: LayerAttention,
+        name: impl Fn(&str) -> String,
+    ) -> Result<Self> {
+        let eps = config.eps;
+        Ok(Self {
+            query: loader.linear(&name("attn_q"))?,
+            key: match of.reads {
+                None => Some(loader.linear(&name("attn_k"))?),
+                Some(_) => None,
+            },
+            value: match of.reads {
+                // Those of Gemma 4 alone may lack it.
+                None if !config.values_normed || loader.has(&name("attn_v.weight")) => {
+                    Some(loader.linear(&name("attn_v"))?)
+                }
+                _ => None,
+            },
+            query_norm: loader.norm_if_there(&name("attn_q_norm.weight"), eps)?,
+            key_norm: loader.norm_if_there(&name("attn_k_norm.weight"), eps)?,
+            value_norm: match config.values_normed {
+                true => Some(Norm { weight: loader.ones(of.head_size)?, eps }),
+                false => None,
+            },
+            of,
+        })
+    }
+
+    /// Queries, not yet normalised or turned, `[rows, heads * head_size]`, and what opens the heads'
+    /// output, if anything does.
+    fn asked<'a>(
+        &self,
+        model: &Decoder,
+        normed: &Input,
+        with: &dyn Fn(Part) -> Option<&'a LowRank>,
+    ) -> Result<(Rows, Option<Rows>)> {
+        let queries = self.query.forward(normed, with(Part::Query))?;
+        if !model.config.heads_gated {
+            return Ok((queries, None));
+        }
+        let (size, columns) = (self.of.head_size, queries.columns()? / 2);
+        let both = queries.in_rows_of(2 * size)?;
+        let half = |from| both.part(from, size)?.in_rows_of(columns);
+        Ok((half(0)?, Some(half(size)?)))
+    }
+
     /// Keys, not yet normalised or turned, and values of a pass's rows, `[rows, kv_heads *
     /// head_size]`; none where another layer's are read.
     fn keys_and_values<'a>(
@@ -537,7 +632,8 @@ impl<'p> OnDevice<'p> {
             let until = (before..before + tokens.len()).collect();
             sequences.push(Seen { until, keys: kv.places() });
         }
-        let mut windows: Vec<usize> = model.config.attention.iter().map(|l| l.window).collect();
+        let mut windows: Vec<usize> =
+            model.config.attention.iter().flatten().map(|l| l.window).collect();
         windows.sort_unstable();
         windows.dedup();
         let turns = places.turns.iter().zip(&model.config.rotary).map(|(turns, rotary)| {
@@ -561,16 +657,13 @@ impl<'p> OnDevice<'p> {
         &self,
         model: &Decoder,
         index: usize,
-        layer: &Layer,
+        layer: &Attention,
+        queries: Rows,
         normed: &Input,
         with: &dyn Fn(Part) -> Option<&'a LowRank>,
     ) -> Result<Rows> {
         let Config { rope, norm_after_rope, scale, .. } = model.config;
-        let Some(&LayerAttention { rotary, window, head_size, reads, .. }) =
-            model.config.attention.get(index)
-        else {
-            bail!("the shape has no layer {index}")
-        };
+        let LayerAttention { rotary, window, head_size, reads, .. } = layer.of;
         let turns = rotary.and_then(|r| self.turns.get(r));
         let placed = |rows: Rows, norm: &Option<Norm>| -> Result<Tensor> {
             let columns = rows.columns()?;
@@ -588,7 +681,7 @@ impl<'p> OnDevice<'p> {
             }
             Ok(rows)
         };
-        let queries = placed(layer.query.forward(normed, with(Part::Query))?, &layer.query_norm)?;
+        let queries = placed(queries, &layer.query_norm)?;
         if let Some((keys, values)) = layer.keys_and_values(normed, head_size, with)? {
             let keys = placed(keys, &layer.key_norm)?;
             self.pool.write(index, &self.new, &keys, &values.to_tensor()?)?;
@@ -598,10 +691,19 @@ impl<'p> OnDevice<'p> {
     }
 }
 
-/// Turns `[rows, heads * head_size]` by cosines and sines, `[rows, head_size / 2]`.
+/// Turns `[rows, heads * head_size]` by cosines and sines, `[rows, turned / 2]`: the first `turned`
+/// floats of each head.
 fn turned(x: &Tensor, cos: &Tensor, sin: &Tensor, head_size: usize, rope: Rope) -> Result<Tensor> {
     let (rows, columns) = x.dims2()?;
     let heads = x.reshape((1, rows, columns / head_size.max(1), head_size))?;
+    let size = 2 * cos.dim(1)?;
+    if size < head_size {
+        let first = heads.narrow(3, 0, size)?.contiguous()?.reshape((rows, ()))?;
+        let first = turned(&first, cos, sin, size, rope)?;
+        let first = first.reshape((1, rows, columns / head_size.max(1), size))?;
+        let rest = heads.narrow(3, size, head_size - size)?;
+        return Tensor::cat(&[&first, &rest], 3)?.reshape((rows, columns));
+    }
     let turned = match rope {
         Rope::Halves => candle_nn::rotary_emb::rope_thd(&heads.contiguous()?, cos, sin)?,
         Rope::Neighbours => {
@@ -658,20 +760,31 @@ fn turns(positions: &[usize], frequencies: &[f32]) -> Vec<(f32, f32)> {
         .collect()
 }
 
-/// Turns `[rows, heads, head_size]` in place.
-fn rotate(x: &mut [f32], turns: &[(f32, f32)], heads: usize, head_size: usize, rope: Rope) {
-    /// Rows that are worth a task of their own.
-    const TASK: usize = 32;
-    let (row, half) = (heads * head_size, head_size / 2);
-    x.par_chunks_mut(TASK * row)
-        .zip(turns.par_chunks(TASK * half))
-        .for_each(|(x, turns)| rotate_rows(x, turns, row, head_size, rope));
+/// What of a row is turned.
+#[derive(Clone, Copy)]
+struct Turning {
+    heads: usize,
+    head_size: usize,
+    /// The first floats of a head.
+    turned: usize,
+    rope: Rope,
 }
 
-fn rotate_rows(x: &mut [f32], turns: &[(f32, f32)], row: usize, head_size: usize, rope: Rope) {
-    let half = head_size / 2;
-    for (row, turns) in x.chunks_exact_mut(row).zip(turns.chunks_exact(half)) {
+/// Turns `[rows, heads, head_size]` in place.
+fn rotate(x: &mut [f32], turns: &[(f32, f32)], of: Turning) {
+    /// Rows that are worth a task of their own.
+    const TASK: usize = 32;
+    x.par_chunks_mut(TASK * of.heads * of.head_size)
+        .zip(turns.par_chunks(TASK * of.turned / 2))
+        .for_each(|(x, turns)| rotate_rows(x, turns, of));
+}
+
+fn rotate_rows(x: &mut [f32], turns: &[(f32, f32)], of: Turning) {
+    let Turning { heads, head_size, turned, rope } = of;
+    let half = turned / 2;
+    for (row, turns) in x.chunks_exact_mut(heads * head_size).zip(turns.chunks_exact(half)) {
         for head in row.chunks_exact_mut(head_size) {
+            let head = head.get_mut(..turned).unwrap_or_default();
             match rope {
                 Rope::Halves => {
                     let (low, high) = head.split_at_mut(half);

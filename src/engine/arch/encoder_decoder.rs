@@ -281,7 +281,7 @@ impl EncoderDecoder {
             bias: bias.as_ref().map(|bias| Vector::picked(bias, written, backend)).transpose()?,
         };
         let Shape { kv_heads, head_size, .. } = config.shape;
-        let kept = Kept(vec![(kv_heads, head_size); decoder.len()]);
+        let kept = Kept { layers: vec![(kv_heads, head_size); decoder.len()], sequence: 0 };
         let pool = match backend {
             Backend::Candle { device, dtype } => Some(Pool::planned(&kept, device, *dtype)?),
             Backend::Own(_) | Backend::Mixed => None,

@@ -214,6 +214,11 @@ impl<'a> Loader<'a> {
         Vector::new(self.weights.vector(name, self.backend.device())?, self.backend)
     }
 
+    /// A tensor of any shape, in f32.
+    pub fn tensor(&mut self, name: &str) -> Result<Tensor> {
+        self.weights.vector(name, self.backend.device())
+    }
+
     /// So many ones.
     pub fn ones(&self, length: usize) -> Result<Vector> {
         let device = self.backend.device();

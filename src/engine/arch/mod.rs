@@ -4,6 +4,7 @@ pub mod adapter;
 mod attention;
 pub mod config;
 pub mod decoder;
+pub mod delta;
 pub mod encoder;
 pub mod encoder_decoder;
 mod linear;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::super::{
     device::Backend,
-    kernels::{Activation, activate, activate_gate, add, add_to_each, layer_norm, rms_norm},
+    kernels::{Activation, activate, activate_gate, add, add_to_each, layer_norm, open, rms_norm},
 };
 
 /// Rows of activations, `[rows, columns]`.
@@ -257,6 +257,23 @@ impl Rows {
                 Ok(Self::Host { data, columns })
             }
             Self::Tensor(tensor) => activated(&tensor, activation).map(Self::Tensor),
+        }
+    }
+
+    /// As far as the gate is open: times its σ.
+    pub fn behind(self, gate: &Self) -> Result<Self> {
+        match (self, gate) {
+            (Self::Host { mut data, columns }, Self::Host { data: gate, .. }) => {
+                if data.len() != gate.len() {
+                    bail!("a gate of {} floats does not fit {}", gate.len(), data.len())
+                }
+                by_parts(&mut data, 1, |at, x| open(x, gate.get(at..).unwrap_or_default()));
+                Ok(Self::Host { data, columns })
+            }
+            (this, gate) => {
+                let open = candle_nn::ops::sigmoid(&gate.to_tensor()?)?;
+                (this.to_tensor()? * open).map(Self::Tensor)
+            }
         }
     }
 

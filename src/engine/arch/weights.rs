@@ -368,6 +368,8 @@ enum Naming {
     /// As Gemma, but norms multiply by their weight alone.
     Gemma4,
     Hunyuan,
+    /// Norms but one are as Gemma's; some layers have other parts.
+    Qwen35,
     /// Tensors are asked for by their own names, as encoder-decoders do, for which GGUF has none.
     Own,
 }
@@ -383,6 +385,7 @@ impl HubWeights {
             "gemma3" => Naming::Gemma,
             "gemma4" => Naming::Gemma4,
             "hunyuan-dense" => Naming::Hunyuan,
+            "qwen35" => Naming::Qwen35,
             "marian" | "m2m_100" | "t5" => Naming::Own,
             _ => Naming::Llama,
         };
@@ -428,8 +431,19 @@ impl HubWeights {
     pub fn full(&mut self, name: &str) -> Result<Tensor> {
         let tensor = self.load(name)?;
         // Gemma's norms multiply by 1 + weight; GGUF files hold that sum.
-        let gemma = self.naming == Naming::Gemma && name.ends_with("norm.weight");
-        if gemma { tensor + 1.0 } else { Ok(tensor) }
+        let plus_one = match self.naming {
+            Naming::Gemma => name.ends_with("norm.weight"),
+            Naming::Qwen35 => name.ends_with("norm.weight") && !name.ends_with("ssm_norm.weight"),
+            _ => false,
+        };
+        match name.rsplit('.').next() {
+            _ if plus_one => tensor + 1.0,
+            // The hub's has a logarithm.
+            Some("ssm_a") => tensor.exp()?.neg(),
+            // Channels of one input each.
+            _ if name.ends_with("ssm_conv1d.weight") => tensor.squeeze(1),
+            _ => Ok(tensor),
+        }
     }
 
     /// The hub's name of a tensor, and the file that has it.
@@ -478,6 +492,8 @@ impl HubWeights {
             Some((layer, "layer_output_scale.weight")) => {
                 format!("model.layers.{layer}.layer_scalar")
             }
+            Some((layer, "ssm_a")) => format!("model.layers.{layer}.linear_attn.A_log"),
+            Some((layer, "ssm_dt.bias")) => format!("model.layers.{layer}.linear_attn.dt_bias"),
             Some((layer, part)) => {
                 let (part, kind) = part.rsplit_once('.').unwrap_or((part, "weight"));
                 let part = match part {
@@ -490,7 +506,16 @@ impl HubWeights {
                     "attn_q_norm" => "self_attn.q_norm",
                     "attn_k_norm" => "self_attn.k_norm",
                     "attn_output" => "self_attn.o_proj",
-                    "post_attention_norm" if gemma => "post_attention_layernorm",
+                    "post_attention_norm" if gemma || self.naming == Naming::Qwen35 => {
+                        "post_attention_layernorm"
+                    }
+                    "attn_qkv" => "linear_attn.in_proj_qkv",
+                    "attn_gate" => "linear_attn.in_proj_z",
+                    "ssm_beta" => "linear_attn.in_proj_b",
+                    "ssm_alpha" => "linear_attn.in_proj_a",
+                    "ssm_conv1d" => "linear_attn.conv1d",
+                    "ssm_norm" => "linear_attn.norm",
+                    "ssm_out" => "linear_attn.out_proj",
                     "ffn_norm" if gemma => "pre_feedforward_layernorm",
                     "ffn_norm" => "post_attention_layernorm",
                     "ffn_gate" => "mlp.gate_proj",

@@ -67,6 +67,15 @@ multiversion! {
 }
 
 multiversion! {
+    /// `x ← x · σ(gate)`. Within 1e-6 of the exact value.
+    pub fn open(x: &mut [f32], gate: &[f32]) {
+        for (x, gate) in x.iter_mut().zip(gate) {
+            *x /= 1.0 + exp(-*gate);
+        }
+    }
+}
+
+multiversion! {
     /// `x ← x + y`, as far as `x` goes.
     pub fn add(x: &mut [f32], y: &[f32]) {
         for (x, y) in x.iter_mut().zip(y) {

@@ -5,6 +5,7 @@
 //! vectors; and writing one output from several threads.
 
 mod attention;
+mod delta;
 mod elementwise;
 mod formats;
 mod full;
@@ -56,8 +57,9 @@ macro_rules! multiversion {
 use multiversion;
 
 pub use attention::{Attention, attend};
+pub use delta::{DeltaHead, convolve, delta_rule};
 pub use elementwise::{
-    Activation, activate, activate_gate, add, add_to_each, layer_norm, log_sum_exp, rms_norm,
+    Activation, activate, activate_gate, add, add_to_each, layer_norm, log_sum_exp, open, rms_norm,
 };
 pub use formats::Format;
 pub use full::Full;

@@ -94,6 +94,33 @@ FAMILIES = {
         hidden_size_per_layer_input=0,
         final_logit_softcapping=30.0,
     ),
+    # Qwen/Qwen3.5-2B: every fourth layer has attention, with a gate for each head, of which a quarter is
+    # turned; the others have the gated delta rule.
+    "qwen35": t.Qwen3_5TextConfig(
+        **SHAPE,
+        num_hidden_layers=4,
+        head_dim=16,
+        tie_word_embeddings=True,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        linear_num_key_heads=2,
+        linear_num_value_heads=2,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000_000.0, "mrope_section": [1, 1, 0],
+                         "partial_rotary_factor": 0.25, "mrope_interleaved": True},
+    ),
+    # Qwen/Qwen3.5-4B: several heads of values share keys.
+    "qwen35-shared": t.Qwen3_5TextConfig(
+        **SHAPE,
+        num_hidden_layers=4,
+        head_dim=16,
+        tie_word_embeddings=False,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000_000.0, "mrope_section": [1, 1, 0],
+                         "partial_rotary_factor": 0.25, "mrope_interleaved": True},
+    ),
     # tencent/Hy-MT2-1.8B: norms behind the rotation, whose base is stretched.
     "hunyuan": t.HunYuanDenseV1Config(
         **SHAPE,
@@ -111,7 +138,7 @@ FAMILIES = {
 
 # Of those weights with which no line break is among the likeliest first tokens: the program reads over
 # those, and transformers ends there.
-SEEDS = {"hunyuan": 21, "gemma4": 32, "gemma4-wide": 43}
+SEEDS = {"hunyuan": 21, "gemma4": 32, "gemma4-wide": 43, "qwen35": 51, "qwen35-shared": 52}
 
 
 @torch.no_grad()
@@ -127,7 +154,7 @@ def main():
             if buffer.endswith(".layer_scalar"):
                 tensor.fill_(0.75 + 0.5 * torch.rand(1).item())
         for parameter, tensor in model.named_parameters():
-            if parameter.endswith(".bias"):
+            if parameter.endswith((".bias", ".dt_bias")):
                 tensor.copy_(torch.randn_like(tensor) * 0.2)
         expected = recorded(saved(model, folder))
         write(folder, expected, t)
