@@ -167,6 +167,26 @@ fn add_products<L: Layout, const VNNI: bool>(
     _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
 }
 
+/// Keeps the compiler from taking up one row after the other: it would hold the codes of all quads for
+/// that, for which there are too few registers.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn in_order<const ROWS: usize>(products: &mut [__m256i; ROWS]) {
+    for row in products {
+        let mut sum = *row;
+        // SAFETY: nothing is done.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::arch::asm!(
+                "/* {sum} */",
+                sum = inout(ymm_reg) sum,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        *row = sum;
+    }
+}
+
 #[target_feature(enable = "avx2")]
 #[inline]
 fn store<const ROWS: usize>(sums: [__m256; ROWS], half: usize, out: &mut [Sums]) {
@@ -201,6 +221,7 @@ fn block_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
                 let four = _mm256_set1_epi32(block.codes[i]);
                 *products = add_products::<L, VNNI>(*products, codes, four);
             }
+            in_order(&mut products);
         }
         for ((sum, products), block) in sums.iter_mut().zip(products).zip(blocks) {
             let scale = _mm256_mul_ps(d, _mm256_set1_ps(block.scale));
@@ -241,6 +262,7 @@ fn wide_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
                         let four = _mm256_set1_epi32(wide.codes[8 * b + i]);
                         *products = add_products::<L, VNNI>(*products, codes, four);
                     }
+                    in_order(&mut products);
                 }
                 for (whole, products) in whole.iter_mut().zip(products) {
                     *whole = _mm256_add_epi32(*whole, _mm256_mullo_epi32(products, scale));
