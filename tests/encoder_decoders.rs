@@ -74,6 +74,62 @@ fn t5_writes_what_it_does_in_transformers() {
     check("t5");
 }
 
+/// A folder as Firefox's models have theirs.
+fn firefox(model: &str) -> tempfile::TempDir {
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bergamot");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(recording.join(model), folder.path().join("model.deen.bin")).unwrap();
+    std::fs::copy(recording.join("vocab.spm"), folder.path().join("vocab.deen.spm")).unwrap();
+    folder
+}
+
+fn source(engine: &Engine, text: &str) -> Prompt {
+    let of = |piece: &str| engine.tokenizer.special(piece).unwrap();
+    let mut tokens = engine.tokenizer.encode(text).unwrap();
+    tokens.push(of("</s>"));
+    Prompt { levels: vec![tokens, vec![of("<pad>")]] }
+}
+
+#[test]
+fn firefox_s_models_write_what_bergamot_does() {
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bergamot");
+    let expected = recording::expected(&recording);
+    let texts: Vec<String> = serde_json::from_value(expected["texts"].clone()).unwrap();
+    let theirs = expected["outputs"].as_array().unwrap();
+    for backend in recording::backends() {
+        let folder = firefox("model.bin");
+        let engine = Engine::load("tiny", folder.path(), &backend).unwrap();
+        let request = |text: &String| Request {
+            prompt: source(&engine, text),
+            after: None,
+            max_tokens: 11,
+            search: Search::GREEDY,
+            grammar: None,
+        };
+        let requests = texts.iter().map(request).collect();
+        let outputs = engine.generate(requests, &mut |_: usize, _: usize| true).unwrap();
+        assert_eq!(outputs.len(), theirs.len());
+        let mut written = 0;
+        for ((ours, theirs), text) in outputs.iter().zip(theirs).zip(&texts) {
+            let said = engine.tokenizer.decode(&ours.tokens);
+            assert_eq!(said.trim_start(), theirs["text"], "{text:?}, {backend:?}");
+            assert_eq!(ours.tokens.len() as u64, theirs["tokens"].as_u64().unwrap());
+            written += ours.tokens.len();
+        }
+        assert!(written > 100, "{written}");
+    }
+}
+
+#[test]
+fn of_several_models_in_a_folder_none_is_taken() {
+    let folder = firefox("model.intgemm.bin");
+    assert!(Engine::load("tiny", folder.path(), &Backend::cpu()).is_ok());
+    let other = folder.path().join("model.en.bin");
+    std::fs::copy(folder.path().join("model.deen.bin"), other).unwrap();
+    let error = Engine::load("tiny", folder.path(), &Backend::cpu()).err().unwrap();
+    assert!(error.to_string().contains("several models"), "{error}");
+}
+
 #[test]
 fn every_recording_is_compared() {
     let folders = std::fs::read_dir(recordings()).unwrap().map(|entry| entry.unwrap());

@@ -11,6 +11,7 @@ pub mod gguf;
 pub mod hub_folder;
 pub mod kernels;
 pub mod kv;
+pub mod marian;
 pub mod measure;
 mod pool;
 pub mod prompt;
@@ -40,10 +41,11 @@ use self::{
         adapter::PeftConfig,
         config::{Config, Shape},
         decoder::Decoder,
-        encoder_decoder::EncoderDecoder,
+        encoder_decoder::{self, EncoderDecoder},
         model::{Model, ModelConfig},
         weights::{GgufWeights, HubWeights, Weights},
     },
+    marian::MarianWeights,
     schedule::Schedule,
     vocabulary::Vocabulary,
 };
@@ -74,6 +76,15 @@ impl Description {
         if let Backend::Candle { dtype: DType::BF16, .. } = backend {
             weights = weights.in_bf16();
         }
+        Ok(Self { tokenizer, config, weights: Box::new(weights) })
+    }
+
+    /// From a folder as Firefox's models have them.
+    fn from_marian(folder: &Path, model: &Path) -> Result<Self, String> {
+        let (weights, options) = MarianWeights::open(model)?;
+        let config = encoder_decoder::Config::from_marian(&options)?;
+        let tokenizer = Tokenizer::from_marian(&marian::vocabulary(folder)?)?;
+        let config = ModelConfig::EncoderDecoder(config);
         Ok(Self { tokenizer, config, weights: Box::new(weights) })
     }
 
@@ -114,7 +125,10 @@ impl Engine {
                 .to_owned(),
         };
         let shape = if path.is_dir() {
-            Description::from_hub(path, backend).map_err(fail)?
+            match marian::model_file(path).map_err(fail)? {
+                Some(model) => Description::from_marian(path, &model).map_err(fail)?,
+                None => Description::from_hub(path, backend).map_err(fail)?,
+            }
         } else {
             Description::from_gguf(path).map_err(fail)?
         };

@@ -74,6 +74,18 @@ enum Cutter {
     Merges(Box<bpe::BPE>),
 }
 
+/// A model file's pieces in the order of their ids, and which of them are text.
+///
+/// # Errors
+/// It is damaged.
+pub fn listed(bytes: &[u8]) -> Result<Vec<(String, bool)>, String> {
+    let model = ModelProto::decode(bytes).map_err(|e| format!("it is damaged: {e}"))?;
+    let piece = |piece: PieceProto| {
+        (piece.piece.unwrap_or_default(), piece.kind.unwrap_or(NORMAL) == NORMAL)
+    };
+    Ok(model.pieces.into_iter().map(piece).collect())
+}
+
 impl SentencePiece {
     /// Reads a model file.
     ///

@@ -21,7 +21,7 @@ use tokenizers::{
 
 use super::{
     gguf, hub_folder,
-    sentencepiece::{SentencePiece, by_merges},
+    sentencepiece::{self, SentencePiece, by_merges},
 };
 
 /// GGUF's `tokenizer.ggml.token_type` values (llama.cpp, `llama_token_type`).
@@ -297,6 +297,41 @@ impl Tokenizer {
             inner: Inner::Source(Box::new(source), ids, unknown),
             spelling: Spelling::SentencePiece,
             eos: ends(eos.into_iter(), &specials),
+            pieces,
+            kinds,
+            specials,
+            bos: None,
+            adds_bos: false,
+        })
+    }
+
+    /// Builds the tokenizer from a vocabulary of SentencePiece's, whose order is that of the ids, as
+    /// marian's own models have it. Behind it comes `<pad>`, with which texts begin.
+    ///
+    /// # Errors
+    /// A sentence naming the file and what is wrong with it.
+    pub fn from_marian(path: &Path) -> Result<Self, String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let bytes = std::fs::read(path).map_err(|e| format!("cannot read {name}: {e}"))?;
+        let fail = |reason: String| format!("{name}: {reason}");
+        let source = SentencePiece::from_bytes(&bytes).map_err(fail)?;
+        let mut listed = sentencepiece::listed(&bytes).map_err(fail)?;
+        listed.push(("<pad>".into(), false));
+        let ids = listed.iter().zip(0u32..).filter(|((_, is_text), _)| *is_text);
+        let ids = ids.map(|((piece, _), id)| (piece.clone(), id)).collect();
+        let specials = listed.iter().zip(0u32..).filter(|((_, is_text), _)| !is_text);
+        let specials: HashMap<String, u32> =
+            specials.map(|((piece, _), id)| (piece.clone(), id)).collect();
+        let id = |piece: &str| {
+            specials.get(piece).copied().ok_or_else(|| fail(format!("it has no {piece}")))
+        };
+        let (unknown, end) = (id("<unk>")?, id("</s>")?);
+        let kind = |is_text: bool| if is_text { NORMAL } else { CONTROL };
+        let (pieces, kinds) = listed.into_iter().map(|(p, is_text)| (p, kind(is_text))).unzip();
+        Ok(Self {
+            inner: Inner::Source(Box::new(source), ids, unknown),
+            spelling: Spelling::SentencePiece,
+            eos: ends(std::iter::once(end), &specials),
             pieces,
             kinds,
             specials,

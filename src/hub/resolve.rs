@@ -10,8 +10,8 @@ use super::fetch::Progress;
 use super::manifest::{File, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
 use crate::engine::{
-    arch::{config, model::ModelConfig},
-    gguf, hub_folder,
+    arch::{config, encoder_decoder, model::ModelConfig},
+    gguf, hub_folder, marian,
     tokenizer::M2M100,
 };
 use crate::error::{Error, Result};
@@ -74,8 +74,12 @@ fn files_of_kind(folder: &Path, kind: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A hub folder's safetensors, or PyTorch's own files where there are none.
+/// A hub folder's safetensors, or PyTorch's own files where there are none; or marian's.
 fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let several = |reason| refused(folder, reason, "leave one of them in the folder");
+    if let Some(file) = marian::model_file(folder).map_err(several)? {
+        return Ok(vec![file]);
+    }
     match files_of_kind(folder, "safetensors")? {
         none if none.is_empty() => files_of_kind(folder, "bin"),
         files => Ok(files),
@@ -179,6 +183,15 @@ struct Header {
     template: String,
     context_length: usize,
     parameters: f64,
+    /// The only language that it translates from, if its files say so.
+    from: Option<&'static str>,
+}
+
+/// The language that a file of Firefox's is named for: `model.deen.intgemm.alphas.bin`.
+fn named_for(file: &Path) -> Option<&'static str> {
+    let name = file.file_name()?.to_str()?;
+    let pair = name.split('.').find_map(|part| part.strip_suffix("en"));
+    ["bn", "de", "zh"].into_iter().find(|language| pair.is_some_and(|p| p.starts_with(language)))
 }
 
 impl Header {
@@ -221,6 +234,7 @@ impl Header {
             architecture,
             context_length,
             parameters,
+            from: None,
         })
     }
 
@@ -228,6 +242,9 @@ impl Header {
     fn of_folder(folder: &Path) -> Result<Self> {
         let hint = "name a GGUF file, or a folder as the hub lays it out";
         let fail = |reason| refused(folder, reason, hint);
+        if let Some(file) = marian::model_file(folder).map_err(fail)? {
+            return Self::of_marian(folder, &file);
+        }
         let config = hub_folder::config(folder).map_err(fail)?;
         let shape = ModelConfig::from_hub(&config).map_err(|reason| {
             refused(folder, reason, "`brief models list` names models that are")
@@ -245,13 +262,36 @@ impl Header {
             context_length: shape.shape().context_length,
             // Most are kept in 16 bits.
             parameters: bytes as f64 / 2.0,
+            from: None,
+        })
+    }
+
+    /// Of a folder with marian's own files.
+    fn of_marian(folder: &Path, file: &Path) -> Result<Self> {
+        let fail = |reason| {
+            refused(folder, reason, "models as Firefox has them, with one vocabulary, can be used")
+        };
+        let (_, options) = marian::MarianWeights::open(file).map_err(fail)?;
+        let config = encoder_decoder::Config::from_marian(&options).map_err(fail)?;
+        marian::vocabulary(folder).map_err(fail)?;
+        let bytes = file.metadata().map_err(|e| Error::io(file, "cannot read", e))?.len();
+        Ok(Header {
+            bytes,
+            name: "a model of marian's".into(),
+            template: String::new(),
+            architecture: config.shape.architecture,
+            context_length: config.shape.context_length,
+            parameters: bytes as f64,
+            from: named_for(file),
         })
     }
 
     /// A manifest for a file that nobody has rated: it may try everything, and says so.
     fn manifest(&self, path: &Path) -> Manifest {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let languages = ["bn", "de", "zh"].map(|l| (l.to_owned(), Quality::Gist)).into();
+        let languages = ["bn", "de", "zh"].into_iter();
+        let languages = languages.filter(|language| self.from.is_none_or(|from| from == *language));
+        let languages = languages.map(|l| (l.to_owned(), Quality::Gist)).collect();
         Manifest {
             id: stem,
             description: self.name.clone(),

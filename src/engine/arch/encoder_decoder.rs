@@ -13,12 +13,12 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor, bail};
 
 pub use self::config::{Config, SUPPORTED};
-use self::config::{Positions, Relative, T5};
+use self::config::{NormOf, Positions, Relative, T5};
 use super::{
     super::{
         device::Backend,
         kernels::Activation,
-        kv::{LayerKv, Prefix, SequenceKv},
+        kv::{LayerKv, Prefix, Recurrent, SequenceKv},
         pool::{Kept, Plan, Pool, Seen, by_head},
     },
     attention::{Attending, Biases, Heads, attend_rows},
@@ -28,9 +28,6 @@ use super::{
     rows::{Rows, Vector},
     weights::Weights,
 };
-
-/// PyTorch's default of `nn.LayerNorm`, which none of the models that have it changes.
-const EPS: f32 = 1e-5;
 
 /// What the tensors of a layer are called.
 struct Names {
@@ -72,23 +69,25 @@ struct Norm {
 }
 
 enum NormKind {
-    Layer { bias: Vector },
+    Layer { bias: Vector, eps: f32 },
     RootMeanSquare { eps: f32 },
 }
 
 impl Norm {
-    fn load(loader: &mut Loader<'_>, name: &str, rms_eps: Option<f32>) -> Result<Self> {
+    fn load(loader: &mut Loader<'_>, name: &str, of: NormOf) -> Result<Self> {
         let weight = loader.vector(&format!("{name}.weight"))?;
-        let kind = match rms_eps {
-            Some(eps) => NormKind::RootMeanSquare { eps },
-            None => NormKind::Layer { bias: loader.vector(&format!("{name}.bias"))? },
+        let kind = match of {
+            NormOf::RootMeanSquare { eps } => NormKind::RootMeanSquare { eps },
+            NormOf::Layer { eps } => {
+                NormKind::Layer { bias: loader.vector(&format!("{name}.bias"))?, eps }
+            }
         };
         Ok(Self { weight, kind })
     }
 
     fn forward(&self, rows: &Rows) -> Result<Rows> {
         match &self.kind {
-            NormKind::Layer { bias } => rows.layer_normed(&self.weight, bias, EPS),
+            NormKind::Layer { bias, eps } => rows.layer_normed(&self.weight, bias, *eps),
             NormKind::RootMeanSquare { eps } => rows.normed(&self.weight, *eps),
         }
     }
@@ -103,14 +102,14 @@ struct Projections {
 }
 
 impl Projections {
-    fn load(loader: &mut Loader<'_>, names: &[String; 5], rms_eps: Option<f32>) -> Result<Self> {
+    fn load(loader: &mut Loader<'_>, names: &[String; 5], of: NormOf) -> Result<Self> {
         let [query, key, value, output, norm] = names;
         Ok(Self {
             query: loader.linear(query)?,
             key: loader.linear(key)?,
             value: loader.linear(value)?,
             output: loader.linear(output)?,
-            norm: Norm::load(loader, norm, rms_eps)?,
+            norm: Norm::load(loader, norm, of)?,
         })
     }
 
@@ -135,7 +134,7 @@ struct FeedForward {
 
 impl FeedForward {
     /// `part` is that of T5's layer.
-    fn load(loader: &mut Loader<'_>, of: &Names, part: usize, rms: Option<f32>) -> Result<Self> {
+    fn load(loader: &mut Loader<'_>, of: &Names, part: usize, norm: NormOf) -> Result<Self> {
         let Names { layer, t5 } = of;
         let name = |theirs: &str, ours: &str| match t5 {
             true => format!("{layer}.{part}.{theirs}"),
@@ -148,7 +147,7 @@ impl FeedForward {
             gate: gated.then(|| loader.linear(&gate)).transpose()?,
             up: loader.linear(&name(up, "fc1"))?,
             down: loader.linear(&name("DenseReluDense.wo", "fc2"))?,
-            norm: Norm::load(loader, &name("layer_norm", "final_layer_norm"), rms)?,
+            norm: Norm::load(loader, &name("layer_norm", "final_layer_norm"), norm)?,
         })
     }
 
@@ -168,9 +167,66 @@ struct EncoderLayer {
 }
 
 struct DecoderLayer {
-    attention: Projections,
+    own: Own,
     source: Projections,
     feed_forward: FeedForward,
+}
+
+/// How a layer of the decoder looks at what was written.
+enum Own {
+    Attention(Projections),
+    Recurrent(Recurrence),
+}
+
+/// A simpler simple recurrent unit (Kim et al. 2019, D19-5632): a float of each channel, of which a part
+/// is forgotten at every token.
+struct Recurrence {
+    input: Linear,
+    forget: Linear,
+    norm: Norm,
+}
+
+impl Recurrence {
+    fn load(loader: &mut Loader<'_>, layer: &str, of: NormOf) -> Result<Self> {
+        Ok(Self {
+            input: loader.linear(&format!("{layer}.ssru.input"))?,
+            forget: loader.linear(&format!("{layer}.ssru.forget"))?,
+            norm: Norm::load(loader, &format!("{layer}.self_attn_layer_norm"), of)?,
+        })
+    }
+
+    /// What it makes of each row, `[rows, hidden]`; each sequence's state goes on.
+    fn forward(
+        &self,
+        index: usize,
+        input: &Input,
+        batch: &mut [Feed<'_>],
+        backend: &Backend,
+    ) -> Result<Rows> {
+        let (x, kept) = (self.input.forward(input, None)?, self.forget.forward(input, None)?);
+        let columns = x.columns()?;
+        // Little work; on devices, where it is a copy there and back, too.
+        let (mut x, kept) = (x.into_host()?, kept.into_host()?);
+        let mut rows = x.chunks_exact_mut(columns.max(1)).zip(kept.chunks_exact(columns.max(1)));
+        for Feed { kv, tokens } in batch {
+            let mut state = match kv.take_recurrent(index) {
+                Some(Recurrent::Host { state, .. }) => state,
+                Some(Recurrent::Device { .. }) => {
+                    bail!("a state on a device was given to the host")
+                }
+                None => vec![0.0; columns],
+            };
+            for (x, kept) in rows.by_ref().take(tokens.len()) {
+                for ((state, x), kept) in state.iter_mut().zip(x).zip(kept) {
+                    let share = 1.0 / (1.0 + (-kept).exp());
+                    *state = share * *state + (1.0 - share) * *x;
+                    *x = state.max(0.0);
+                }
+            }
+            kv.put_recurrent(index, Recurrent::Host { recent: Vec::new(), state });
+        }
+        Rows::from_host(x, columns, backend)
+    }
 }
 
 /// Weights of relative positions, `[buckets, heads]`; all layers of a stack have the same.
@@ -228,14 +284,14 @@ impl EncoderDecoder {
         backend: &Backend,
     ) -> Result<Self> {
         let mut loader = Loader::new(weights, backend);
-        let rms = config.rms_eps;
+        let norm = config.norm;
         let encoder = (0..config.encoder.layers)
             .map(|i| {
                 let names = Names::of(&config, "encoder", i);
                 let own = names.attention(0, "SelfAttention", "self_attn");
                 Ok(EncoderLayer {
-                    attention: Projections::load(&mut loader, &own, rms)?,
-                    feed_forward: FeedForward::load(&mut loader, &names, 1, rms)?,
+                    attention: Projections::load(&mut loader, &own, norm)?,
+                    feed_forward: FeedForward::load(&mut loader, &names, 1, norm)?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -245,20 +301,27 @@ impl EncoderDecoder {
                 let own = names.attention(0, "SelfAttention", "self_attn");
                 let source = names.attention(1, "EncDecAttention", "encoder_attn");
                 Ok(DecoderLayer {
-                    attention: Projections::load(&mut loader, &own, rms)?,
-                    source: Projections::load(&mut loader, &source, rms)?,
-                    feed_forward: FeedForward::load(&mut loader, &names, 2, rms)?,
+                    own: match config.recurrent {
+                        true => Own::Recurrent(Recurrence::load(&mut loader, &names.layer, norm)?),
+                        false => Own::Attention(Projections::load(&mut loader, &own, norm)?),
+                    },
+                    source: Projections::load(&mut loader, &source, norm)?,
+                    feed_forward: FeedForward::load(&mut loader, &names, 2, norm)?,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let (encoder_norm, decoder_norm, shared) = match rms {
-            Some(_) => ("encoder.final_layer_norm", "decoder.final_layer_norm", "shared.weight"),
-            None => ("model.encoder.layer_norm", "model.decoder.layer_norm", "model.shared.weight"),
+        let (encoder_norm, decoder_norm, shared) = match norm {
+            NormOf::RootMeanSquare { .. } => {
+                ("encoder.final_layer_norm", "decoder.final_layer_norm", "shared.weight")
+            }
+            NormOf::Layer { .. } => {
+                ("model.encoder.layer_norm", "model.decoder.layer_norm", "model.shared.weight")
+            }
         };
         let last = match config.norm_first {
             true => Some((
-                Norm::load(&mut loader, encoder_norm, rms)?,
-                Norm::load(&mut loader, decoder_norm, rms)?,
+                Norm::load(&mut loader, encoder_norm, norm)?,
+                Norm::load(&mut loader, decoder_norm, norm)?,
             )),
             false => None,
         };
@@ -429,8 +492,11 @@ impl EncoderDecoder {
         let kv_bytes = 2 * self.backend.float() * layers * heads * head_size;
         let mut cost = Cost { kv_bytes, ..Cost::default() };
         for layer in &self.decoder {
-            let DecoderLayer { attention, source, feed_forward } = layer;
-            let own = [&attention.query, &attention.key, &attention.value, &attention.output];
+            let DecoderLayer { own, source, feed_forward } = layer;
+            let own = match own {
+                Own::Attention(own) => vec![&own.query, &own.key, &own.value, &own.output],
+                Own::Recurrent(own) => vec![&own.input, &own.forget],
+            };
             let rest = [&source.query, &source.output, &feed_forward.up, &feed_forward.down];
             for linear in own.into_iter().chain(rest).chain(&feed_forward.gate) {
                 let (rows, columns) = linear.shape()?;
@@ -521,8 +587,16 @@ impl EncoderDecoder {
         };
         let mut x = self.embedded(&tokens, &places)?;
         for (index, layer) in self.decoder.iter().enumerate() {
-            let DecoderLayer { attention, source, feed_forward } = layer;
-            x = self.around(x, &attention.norm, |input| {
+            let DecoderLayer { own, source, feed_forward } = layer;
+            let norm = match own {
+                Own::Attention(own) => &own.norm,
+                Own::Recurrent(own) => &own.norm,
+            };
+            x = self.around(x, norm, |input| {
+                let attention = match own {
+                    Own::Attention(attention) => attention,
+                    Own::Recurrent(own) => return own.forward(index, input, batch, &self.backend),
+                };
                 let queries = attention.query.forward(input, None)?;
                 let (keys, values) = attention.remembered(input)?;
                 if let Some((OnDevice { pool, new, own, .. }, biases)) = &on_device {

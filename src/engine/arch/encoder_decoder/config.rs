@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::{super::kernels::Activation, attention::Biases, config::Shape};
+use super::super::{
+    super::{kernels::Activation, marian::Options},
+    attention::Biases,
+    config::Shape,
+};
 
 /// The `model_type`s that load.
 pub const SUPPORTED: [&str; 3] = ["marian", "m2m_100", T5];
@@ -18,14 +22,28 @@ pub struct Config {
     /// Norms stand before attention and feed-forward layers, and one more behind all; else they
     /// stand behind each sum.
     pub(super) norm_first: bool,
-    /// What T5 has instead of a mean in its norms.
-    pub(super) rms_eps: Option<f32>,
+    pub(super) norm: NormOf,
+    /// Simpler simple recurrent units stand in the place of the decoder's own attention (Kim et al.
+    /// 2019, D19-5632).
+    pub(super) recurrent: bool,
     pub(super) positions: Positions,
     pub(super) embedding_scale: f32,
     /// Multiplies the dot products of attention; none where that is 1 over the root of a head's size.
     pub(super) attention_scale: Option<f32>,
     /// Multiplies what the head reads.
     pub(super) head_scale: f32,
+}
+
+/// What is done in norms, with what is added to the square.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum NormOf {
+    Layer {
+        eps: f32,
+    },
+    /// Without a mean, as T5 has it.
+    RootMeanSquare {
+        eps: f32,
+    },
 }
 
 /// How a model tells where a token stands.
@@ -166,7 +184,9 @@ impl Config {
             encoder: half_of("encoder")?,
             activation,
             norm_first: !marian,
-            rms_eps: None,
+            // PyTorch's default, which none of these models changes.
+            norm: NormOf::Layer { eps: 1e-5 },
+            recurrent: false,
             positions: Positions::Absolute(Sinusoidal {
                 frequencies: (0..half).map(frequency).collect(),
                 // fairseq's: the padding's id, and one more.
@@ -179,6 +199,87 @@ impl Config {
                 Some(true) => (hidden as f32).sqrt(),
                 None => return Err("config.json: `scale_embedding` is missing".into()),
             },
+        })
+    }
+
+    /// Reads the shape from the options of marian's own files.
+    ///
+    /// # Errors
+    /// An option is missing, or asks for what isn't supported: what Firefox's models have is.
+    pub fn from_marian(options: &Options) -> std::result::Result<Self, String> {
+        for (name, expected) in [
+            ("type", "transformer"),
+            ("dec-cell", "ssru"),
+            ("transformer-decoder-autoreg", "rnn"),
+            ("transformer-preprocess", ""),
+            ("transformer-postprocess", "dan"),
+            ("transformer-postprocess-top", ""),
+            ("transformer-ffn-depth", "2"),
+            ("transformer-tied-layers", ""),
+            ("tied-embeddings-all", "true"),
+        ] {
+            let found = options.text(name);
+            if found != expected {
+                return Err(format!(
+                    "its option `{name}` is `{found}`, and only `{expected}` is supported yet"
+                ));
+            }
+        }
+        for name in [
+            "layer-normalization",
+            "transformer-no-projection",
+            "transformer-train-positions",
+            "transformer-train-position-embeddings",
+            "transformer-pool",
+            "ulr",
+        ] {
+            if options.is_set(name) {
+                return Err(format!("its option `{name}` is set, which is not supported yet"));
+            }
+        }
+        if !matches!(options.text("transformer-postprocess-emb"), "" | "d")
+            || options.number("lemma-dim-emb").is_ok_and(|size| size > 0)
+        {
+            return Err("it does more with its embeddings than is supported yet".into());
+        }
+        let hidden = options.number("dim-emb")?;
+        let heads = options.number("transformer-heads")?;
+        let shape = |layers| {
+            Shape {
+                architecture: "marian".into(),
+                layers,
+                hidden,
+                heads,
+                kv_heads: heads,
+                head_size: hidden / heads.max(1),
+                // No position is too far.
+                context_length: 512,
+            }
+            .plausible()
+        };
+        let activation = match options.text("transformer-ffn-activation") {
+            "swish" => Activation::Silu,
+            "relu" => Activation::Relu,
+            other => {
+                return Err(format!("its activation function `{other}` is not supported yet"));
+            }
+        };
+        let half = hidden / 2;
+        let step = 10_000f32.ln() / (half.saturating_sub(1).max(1) as f32);
+        Ok(Self {
+            shape: shape(options.number("dec-depth")?)?,
+            encoder: shape(options.number("enc-depth")?)?,
+            activation,
+            norm_first: false,
+            norm: NormOf::Layer { eps: 1e-9 },
+            recurrent: true,
+            positions: Positions::Absolute(Sinusoidal {
+                frequencies: (0..half).map(|i| (-(i as f32) * step).exp()).collect(),
+                offset: 0,
+            }),
+            attention_scale: None,
+            head_scale: 1.0,
+            embedding_scale: (hidden as f32).sqrt(),
         })
     }
 
@@ -228,7 +329,8 @@ impl Config {
             encoder: shape(layers)?,
             activation,
             norm_first: true,
-            rms_eps: Some(eps as f32),
+            norm: NormOf::RootMeanSquare { eps: eps as f32 },
+            recurrent: false,
             positions: Positions::Relative(relative),
             embedding_scale: 1.0,
             attention_scale: Some(1.0),
