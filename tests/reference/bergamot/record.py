@@ -5,10 +5,9 @@
 
 Writes, as Firefox's models lie in their folder: vocab.spm, and model.bin (marian's format: weights in
 f32) and model.intgemm.bin (in eight bits, transposed, each with its multiplier behind); and
-expected.json: for each text the first eleven tokens at most that greedy search, which
-Firefox uses, writes. The weights
-in eight bits are only to be read: with them the engine rounds activations too, by a scale for each matrix, and
-writes something else.
+expected.json: for each text the first eleven tokens, at most, that greedy search, which Firefox uses,
+writes with the former. The weights in eight bits are only to be read: with them the engine rounds
+activations too, by a scale for each matrix, and writes something else.
 """
 
 import glob
