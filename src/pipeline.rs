@@ -357,6 +357,9 @@ impl Pipeline {
     ) -> Result<Arc<Loaded>> {
         let (resolved, named) = self.resolve(role, family)?;
         let manifest = &resolved.manifest;
+        if let (Some(family), true) = (family, role == Role::Translate) {
+            knows(manifest, family)?;
+        }
         // A folder's adapter belongs to the model that was named with it.
         let chosen = self.settings.adapter.as_ref();
         let chosen = chosen.filter(|chosen| named || **chosen == AdapterChoice::None);
@@ -517,6 +520,23 @@ fn translation_by(model: &Loaded, language: Language, segments: Vec<Segment>) ->
         quality: quality.map_or("unrated", Quality::word).to_owned(),
         warnings: warnings(language, quality, &model.manifest),
         segments,
+    }
+}
+
+/// Whether a model may be tried on a language: those of one language write nonsense from all others.
+fn knows(manifest: &Manifest, family: &str) -> Result<()> {
+    let mut languages = manifest.languages.keys();
+    match (languages.next(), languages.next()) {
+        (Some(only), None) if manifest.architecture == "marian" && only != family => {
+            Err(Error::NoModel {
+                reason: format!(
+                    "{} translates from `{only}` only, not from `{family}`",
+                    manifest.id
+                ),
+                hint: "`brief models list` shows what the known models translate from".into(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 

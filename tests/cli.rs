@@ -690,6 +690,32 @@ fn an_encoder_decoder_translates() {
 }
 
 /// A brief of the German article, and the text of its JSON.
+/// Of other languages it would write nonsense.
+#[test]
+fn a_translator_of_one_language_is_used_for_no_other() {
+    let desk = Desk::new();
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bergamot");
+    for (from, to) in [("model.bin", "model.deen.bin"), ("vocab.spm", "vocab.deen.spm")] {
+        desk.file(&format!("firefox/{to}"), std::fs::read(recording.join(from)).unwrap());
+    }
+    desk.file("lines.txt", "Die Brücke bleibt gesperrt.\n");
+    let with = |from: &str, out: &str| {
+        let arguments =
+            ["translate", "--lines", "--from", from, "--model", "firefox", "-o", out, "lines.txt"];
+        run(desk.bare(&arguments))
+    };
+    let (code, _, stderr) = with("zh", "zh.txt");
+    assert_eq!(code, 3, "{stderr}");
+    says(&stderr, &["translates from `de` only, not from `zh`", "models list"]);
+    assert!(!desk.path("zh.txt").exists());
+    let (_, _, stderr) = with("de", "de.txt");
+    assert_eq!(
+        std::fs::read_to_string(desk.path("de.txt")).unwrap().lines().count(),
+        1,
+        "{stderr}"
+    );
+}
+
 fn written(desk: &Desk) -> String {
     desk.file("news.txt", GERMAN);
     let (code, out, err) = run(desk.brief(&["summarize", "--format", "json", "-q", "news.txt"]));
