@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 use super::pool::{Pool, Row, places};
 
@@ -179,6 +179,21 @@ impl SequenceKv {
     /// Takes out what a recurrent layer has, for a pass to put back.
     pub(super) fn take_recurrent(&mut self, layer: usize) -> Option<Recurrent> {
         self.recurrent.get_mut(layer)?.take().map(Arc::unwrap_or_clone)
+    }
+
+    /// The same of a layer that is computed on the host: `recent` and `state`.
+    ///
+    /// # Errors
+    /// They lie on a device.
+    pub(super) fn take_recurrent_on_host(
+        &mut self,
+        layer: usize,
+    ) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+        match self.take_recurrent(layer) {
+            Some(Recurrent::Host { recent, state }) => Ok(Some((recent, state))),
+            Some(Recurrent::Device { .. }) => bail!("a state on a device was given to the host"),
+            None => Ok(None),
+        }
     }
 
     /// What a recurrent layer has from now on.

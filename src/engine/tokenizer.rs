@@ -132,10 +132,10 @@ impl Tokenizer {
         let bos = gguf::u32(content, "tokenizer.ggml.bos_token_id").ok();
         let eos = ends(gguf::u32(content, "tokenizer.ggml.eos_token_id").into_iter(), &specials);
         let adds_bos = match content.metadata.get("tokenizer.ggml.add_bos_token") {
-            // Some files of Gemma 4 say no, and are wrong (ggml-org/llama.cpp#21500).
-            Some(Value::Bool(adds)) => *adds || model == GEMMA4,
-            // As llama.cpp does where a file doesn't say.
+            // Some files say no, and are wrong (ggml-org/llama.cpp#21500).
             _ if model == GEMMA4 => true,
+            Some(Value::Bool(adds)) => *adds,
+            // As llama.cpp does where a file doesn't say.
             _ => gguf::string(content, "tokenizer.ggml.pre").is_ok_and(|pre| pre == "llama-bpe"),
         };
         let inner = Inner::Whole(Box::new(inner));
@@ -588,6 +588,11 @@ fn strings(content: &Content, key: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// Each piece with its place, which is its id.
+fn numbered(pieces: &[String]) -> tokenizers::models::bpe::Vocab {
+    pieces.iter().cloned().zip(0..).collect()
+}
+
 /// The merge rules, the first first. A piece may begin with the space that parts the two.
 fn merges(content: &Content) -> Result<Vec<(String, String)>, String> {
     let parted = |merge: String| {
@@ -604,12 +609,12 @@ fn merges(content: &Content) -> Result<Vec<(String, String)>, String> {
 /// GPT-2 style byte-level BPE. The regular expressions are those of llama.cpp's
 /// `llm_tokenizer_bpe` for the names that GGUF files carry in `tokenizer.ggml.pre`.
 fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokenizer, String> {
-    const WORDS: &str =
-        r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|";
+    const ENDINGS: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|";
+    const WORDS: &str = r"[^\r\n\p{L}\p{N}]?\p{L}+|";
     const REST: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
     // As before, but marks belong to letters.
     const WITH_MARKS: &str = concat!(
-        r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|",
+        r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|",
         r"\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     );
     const CHINESE: &str = "[一-龥\u{3040}-ゟ゠-ヿ]+";
@@ -617,17 +622,17 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
         r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"##,
         r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     );
-    let vocab: tokenizers::models::bpe::Vocab =
-        pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
     let merges = merges(content)?;
     let pre = gguf::string(content, "tokenizer.ggml.pre").unwrap_or_else(|_| "default".into());
     let (ignore_merges, normaliser, splitters): (_, Option<NormalizerWrapper>, _) = match pre
         .as_str()
     {
-        "qwen2" => (false, Some(NFC.into()), vec![split(&format!(r"{WORDS}\p{{N}}{REST}"))?]),
-        "qwen35" => (false, Some(NFC.into()), vec![split(WITH_MARKS)?]),
+        "qwen2" => {
+            (false, Some(NFC.into()), vec![split(&format!(r"{ENDINGS}{WORDS}\p{{N}}{REST}"))?])
+        }
+        "qwen35" => (false, Some(NFC.into()), vec![split(&format!("{ENDINGS}{WITH_MARKS}"))?]),
         "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => {
-            (true, None, vec![split(&format!(r"{WORDS}\p{{N}}{{1,3}}{REST}"))?])
+            (true, None, vec![split(&format!(r"{ENDINGS}{WORDS}\p{{N}}{{1,3}}{REST}"))?])
         }
         "smollm" => {
             (false, None, vec![Digits::new(true).into(), ByteLevel::new(false, false, true).into()])
@@ -644,7 +649,7 @@ fn byte_level(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokeni
     };
     let uses_regex = !matches!(pre.as_str(), "smollm" | "gpt-2" | "default");
     let bpe = BPE::builder()
-        .vocab_and_merges(vocab, merges)
+        .vocab_and_merges(numbered(pieces), merges)
         .ignore_merges(ignore_merges)
         .build()
         .map_err(|e| e.to_string())?;
@@ -691,10 +696,8 @@ fn sentence_piece(
 
 /// SentencePiece's spelling with merge rules in order, as Gemma 4 has them.
 fn ranked(content: &Content, pieces: &[String]) -> Result<tokenizers::Tokenizer, String> {
-    let vocab: tokenizers::models::bpe::Vocab =
-        pieces.iter().enumerate().map(|(id, p)| (p.clone(), id as u32)).collect();
     let bpe = BPE::builder()
-        .vocab_and_merges(vocab, merges(content)?)
+        .vocab_and_merges(numbered(pieces), merges(content)?)
         .byte_fallback(true)
         .fuse_unk(true)
         .unk_token("<unk>".into())

@@ -155,7 +155,7 @@ fn attending(layers: Vec<LayerAttention>) -> Vec<Option<LayerAttention>> {
     layers.into_iter().map(Some).collect()
 }
 
-/// Qwen3.5's layers: all but every `every`th are of the delta rule.
+/// Qwen3.5's layers: those that aren't global are of the delta rule.
 fn qwen35_layers(shape: &Shape, global: impl Fn(usize) -> bool) -> Vec<Option<LayerAttention>> {
     (0..shape.layers).map(|i| global(i).then(|| LayerAttention::global(shape))).collect()
 }
@@ -185,7 +185,7 @@ impl Gemma4 {
     /// Gemma 4's layers, as transformers' `modeling_gemma4.py` has them: global ones have heads of
     /// their own, and the last layers read the keys and values of the last one of their kind that has
     /// some. The first way of telling positions is that of global layers.
-    fn layers(&self, shape: &Shape) -> std::result::Result<Vec<LayerAttention>, String> {
+    fn layers(&self, shape: &Shape) -> std::result::Result<Vec<Option<LayerAttention>>, String> {
         let Self { window, kv_heads, head_size, .. } = *self;
         // Of other shapes nothing can be computed.
         Shape { kv_heads, head_size, ..shape.clone() }.plausible()?;
@@ -201,10 +201,10 @@ impl Gemma4 {
                 read => read,
             };
             let whole = LayerAttention { reads, ..LayerAttention::global(shape) };
-            Ok(match is_global {
+            Ok(Some(match is_global {
                 true => LayerAttention { kv_heads, head_size, ..whole },
                 false => LayerAttention { rotary: Some(1), window, ..whole },
-            })
+            }))
         };
         self.global.iter().enumerate().map(layer).collect()
     }
@@ -215,7 +215,7 @@ impl Gemma4 {
 fn gemma4_hub(
     shape: &Shape,
     json: &Value,
-) -> std::result::Result<(Vec<Rotary>, Vec<LayerAttention>), String> {
+) -> std::result::Result<(Vec<Rotary>, Vec<Option<LayerAttention>>), String> {
     let number = |name: &str| json.get(name).and_then(Value::as_u64).map(|v| v as usize);
     let kinds = json.get("layer_types").and_then(Value::as_array);
     let global: Vec<bool> =
@@ -266,7 +266,7 @@ fn gemma4_gguf(
     content: &Content,
     global: Rotary,
     kv_heads: &[usize],
-) -> std::result::Result<(Vec<Rotary>, Vec<LayerAttention>), String> {
+) -> std::result::Result<(Vec<Rotary>, Vec<Option<LayerAttention>>), String> {
     let number = |name: &str| gguf::u32(content, &format!("gemma4.{name}")).map(|v| v as usize);
     if number("expert_count").is_ok_and(|experts| experts > 0) {
         return Err(EXPERTS.into());
@@ -351,10 +351,7 @@ impl Config {
                 let local = Rotary::of(10_000.0, head_size);
                 (vec![global, local], attending(gemma_layers(&shape, window, 6)))
             }
-            "gemma4" => {
-                let (rotary, layers) = gemma4_gguf(&shape, content, global, &kv_heads)?;
-                (rotary, attending(layers))
-            }
+            "gemma4" => gemma4_gguf(&shape, content, global, &kv_heads)?,
             "qwen35" => {
                 let every = number("full_attention_interval").unwrap_or(4).max(1);
                 let listed = gguf::array(content, &key("attention.recurrent_layers")).ok();
@@ -471,10 +468,7 @@ impl Config {
                 let layers = gemma_layers(&shape, number("sliding_window")?, every);
                 (vec![scaled, local], attending(layers))
             }
-            "gemma4" => {
-                let (rotary, layers) = gemma4_hub(&shape, json)?;
-                (rotary, attending(layers))
-            }
+            "gemma4" => gemma4_hub(&shape, json)?,
             "qwen35" => {
                 let every = number("full_attention_interval").unwrap_or(4).max(1);
                 let kinds = json.get("layer_types").and_then(Value::as_array);

@@ -2,7 +2,7 @@
 //! layers of attention: what a sequence said so far is a matrix for each head, of one size however long
 //! it is. Follows transformers' `modeling_qwen3_5.py`.
 
-use candle_core::{D, Device, Result, Tensor, bail};
+use candle_core::{D, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
@@ -84,9 +84,7 @@ pub(super) struct Delta {
     /// How much each head forgets, before [`Delta::decays`].
     decay: Linear,
     /// `[kernel, channels]`
-    convolution: Tensor,
-    /// The same for our kernels.
-    convolution_on_host: Vec<f32>,
+    convolution: Rows,
     /// Of each head: what is added to its decay, and what that is then multiplied by.
     rates: Vec<(f32, f32)>,
     norm: Vector,
@@ -109,7 +107,7 @@ impl Delta {
         eps: f32,
     ) -> Result<Self> {
         let numbers = |loader: &mut Loader<'_>, name: &str| -> Result<Vec<f32>> {
-            loader.tensor(name)?.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()
+            loader.tensor(name)?.flatten_all()?.to_vec1()
         };
         let dt = numbers(loader, &name("ssm_dt.bias"))?;
         let a = numbers(loader, &name("ssm_a"))?;
@@ -120,10 +118,9 @@ impl Delta {
             gate: loader.linear(&name("attn_gate"))?,
             strength: loader.linear(&name("ssm_beta"))?,
             decay: loader.linear(&name("ssm_alpha"))?,
-            convolution_on_host: convolution.flatten_all()?.to_device(&Device::Cpu)?.to_vec1()?,
             rates: dt.into_iter().zip(a).collect(),
             norm: loader.vector(&name("ssm_norm.weight"))?,
-            convolution,
+            convolution: loader.rows(&convolution)?,
             shape,
             eps,
         };
@@ -136,7 +133,7 @@ impl Delta {
                 bail!("a layer of the delta rule is of another shape than the file says")
             }
         }
-        if layer.convolution.dims2()? != expected || layer.rates.len() != heads {
+        if convolution.dims2()? != expected || layer.rates.len() != heads {
             bail!("a convolution or a decay is of another shape than the file says")
         }
         Ok(layer)
@@ -193,6 +190,9 @@ impl Delta {
         let DeltaShape { key_heads, value_heads, key_size, value_size, kernel, .. } = self.shape;
         let (channels, width) = (self.shape.channels(), value_heads * value_size);
         let of_head = key_size * value_size;
+        let Rows::Host { data: convolution, .. } = &self.convolution else {
+            bail!("a convolution on a device was given to the host")
+        };
         let mut rest = (rows, gates);
         let mut sequences = Vec::with_capacity(batch.len());
         for Feed { kv, tokens } in batch.iter_mut() {
@@ -201,20 +201,16 @@ impl Delta {
             let (gates, gates_after) =
                 rest.1.split_at_checked(tokens.len() * value_heads).unwrap_or_default();
             rest = (after, gates_after);
-            let (recent, state) = match kv.take_recurrent(index) {
-                Some(Recurrent::Host { recent, state }) => (recent, state),
-                Some(Recurrent::Device { .. }) => {
-                    bail!("a state on a device was given to the host")
-                }
-                None => (vec![0.0; (kernel - 1) * channels], vec![0.0; value_heads * of_head]),
-            };
+            let (recent, state) = kv.take_recurrent_on_host(index)?.unwrap_or_else(|| {
+                (vec![0.0; (kernel - 1) * channels], vec![0.0; value_heads * of_head])
+            });
             sequences.push((rows, gates, recent, state));
         }
         let said = sequences.par_iter_mut().flat_map_iter(|(rows, gates, recent, state)| {
             let tokens = rows.len() / channels;
             recent.extend_from_slice(rows);
             let mut mixed = vec![0f32; tokens * channels];
-            convolve(recent, &self.convolution_on_host, channels, &mut mixed);
+            convolve(recent, convolution, channels, &mut mixed);
             recent.drain(..tokens * channels);
             let heads = state.par_chunks_exact_mut(of_head).enumerate().map(|(head, state)| {
                 let keys = self.shape.keys_of(head) * key_size;
@@ -262,7 +258,7 @@ impl Delta {
     ) -> Result<Rows> {
         let DeltaShape { key_heads, value_heads, key_size, value_size, kernel, .. } = self.shape;
         let (device, dtype) = (backend.device(), rows.dtype());
-        let channels = self.shape.channels();
+        let (channels, convolution) = (self.shape.channels(), self.convolution.to_tensor()?);
         let (mut mixed, mut recents, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
         let mut from = 0;
         for Feed { kv, tokens } in batch.iter_mut() {
@@ -278,7 +274,7 @@ impl Delta {
             let seen = Tensor::cat(&[&recent, &rows.narrow(0, from, tokens)?], 0)?;
             let mut sum = Tensor::zeros((tokens, channels), dtype, device)?;
             for i in 0..kernel {
-                let weight = self.convolution.narrow(0, i, 1)?;
+                let weight = convolution.narrow(0, i, 1)?;
                 sum = (sum + seen.narrow(0, i, tokens)?.broadcast_mul(&weight)?)?;
             }
             mixed.push(sum.silu()?);

@@ -209,13 +209,8 @@ impl Recurrence {
         let (mut x, kept) = (x.into_host()?, kept.into_host()?);
         let mut rows = x.chunks_exact_mut(columns.max(1)).zip(kept.chunks_exact(columns.max(1)));
         for Feed { kv, tokens } in batch {
-            let mut state = match kv.take_recurrent(index) {
-                Some(Recurrent::Host { state, .. }) => state,
-                Some(Recurrent::Device { .. }) => {
-                    bail!("a state on a device was given to the host")
-                }
-                None => vec![0.0; columns],
-            };
+            let taken = kv.take_recurrent_on_host(index)?;
+            let mut state = taken.map_or_else(|| vec![0.0; columns], |(_, state)| state);
             for (x, kept) in rows.by_ref().take(tokens.len()) {
                 for ((state, x), kept) in state.iter_mut().zip(x).zip(kept) {
                     let share = 1.0 / (1.0 + (-kept).exp());

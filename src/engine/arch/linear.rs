@@ -214,9 +214,14 @@ impl<'a> Loader<'a> {
         Vector::new(self.weights.vector(name, self.backend.device())?, self.backend)
     }
 
-    /// A tensor of any shape, in f32.
+    /// A tensor of any shape, in f32, on the host.
     pub fn tensor(&mut self, name: &str) -> Result<Tensor> {
-        self.weights.vector(name, self.backend.device())
+        self.weights.vector(name, &Device::Cpu)
+    }
+
+    /// A matrix of the host's where the backend computes.
+    pub fn rows(&self, tensor: &Tensor) -> Result<Rows> {
+        Rows::new(tensor, self.backend)
     }
 
     /// So many ones.
@@ -230,7 +235,7 @@ impl<'a> Loader<'a> {
         if !self.has(name) {
             return Ok(None);
         }
-        match self.weights.vector(name, &Device::Cpu)?.flatten_all()?.to_vec1()?.as_slice() {
+        match self.tensor(name)?.flatten_all()?.to_vec1()?.as_slice() {
             [number] => Ok(Some(*number)),
             several => bail!("{name} has {} numbers, not one", several.len()),
         }

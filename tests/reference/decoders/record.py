@@ -18,6 +18,21 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 from small import SHAPE, randomise, recorded, saved, show, write  # noqa: E402
 
+QWEN35 = {
+    **SHAPE,
+    "num_hidden_layers": 4,
+    "head_dim": 16,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "linear_num_key_heads": 2,
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 10_000_000.0,
+        "mrope_section": [1, 1, 0],
+        "partial_rotary_factor": 0.25,
+        "mrope_interleaved": True,
+    },
+}
 FAMILIES = {
     # Qwen/Qwen2.5-0.5B-Instruct: biases of queries, keys and values, one matrix in and out.
     "qwen2-tied": t.Qwen2Config(
@@ -96,31 +111,9 @@ FAMILIES = {
     ),
     # Qwen/Qwen3.5-2B: every fourth layer has attention, with a gate for each head, of which a quarter is
     # turned; the others have the gated delta rule.
-    "qwen35": t.Qwen3_5TextConfig(
-        **SHAPE,
-        num_hidden_layers=4,
-        head_dim=16,
-        tie_word_embeddings=True,
-        linear_key_head_dim=8,
-        linear_value_head_dim=8,
-        linear_num_key_heads=2,
-        linear_num_value_heads=2,
-        rope_parameters={"rope_type": "default", "rope_theta": 10_000_000.0, "mrope_section": [1, 1, 0],
-                         "partial_rotary_factor": 0.25, "mrope_interleaved": True},
-    ),
+    "qwen35": t.Qwen3_5TextConfig(**QWEN35, tie_word_embeddings=True, linear_num_value_heads=2),
     # Qwen/Qwen3.5-4B: several heads of values share keys.
-    "qwen35-shared": t.Qwen3_5TextConfig(
-        **SHAPE,
-        num_hidden_layers=4,
-        head_dim=16,
-        tie_word_embeddings=False,
-        linear_key_head_dim=8,
-        linear_value_head_dim=8,
-        linear_num_key_heads=2,
-        linear_num_value_heads=4,
-        rope_parameters={"rope_type": "default", "rope_theta": 10_000_000.0, "mrope_section": [1, 1, 0],
-                         "partial_rotary_factor": 0.25, "mrope_interleaved": True},
-    ),
+    "qwen35-shared": t.Qwen3_5TextConfig(**QWEN35, tie_word_embeddings=False, linear_num_value_heads=4),
     # tencent/Hy-MT2-1.8B: norms behind the rotation, whose base is stretched.
     "hunyuan": t.HunYuanDenseV1Config(
         **SHAPE,
