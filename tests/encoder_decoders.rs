@@ -7,7 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use brief::engine::{
-    Backend, Engine, Prompt, Prompts, Request, Search, Tokenizer, Values, tokenizer::Part,
+    Backend, Engine, Prompt, Prompts, Request, Search, Tokenizer, Values, marian, tokenizer::Part,
 };
 use common::recording::{self, agrees};
 use minijinja::context;
@@ -35,7 +35,6 @@ fn a_shape_that_is_not_computed_is_refused() {
         ("marian", "encoder_attention_heads", 0.into(), "0 heads"),
         ("marian", "activation_function", "gelu".into(), "`gelu`"),
         ("marian", "normalize_before", true.into(), "`normalize_before`"),
-        ("marian", "share_encoder_decoder_embeddings", false.into(), "two vocabularies"),
         ("marian", "scale_embedding", Value::Null, "`scale_embedding` is missing"),
         ("t5", "feed_forward_proj", "gated-swish".into(), "`gated-swish`"),
         ("t5", "relative_attention_num_buckets", 0.into(), "0 buckets"),
@@ -61,6 +60,7 @@ fn expected(name: &str) -> Value {
 #[test]
 fn marian_writes_what_it_does_in_transformers() {
     check("marian");
+    check("marian-two");
 }
 
 #[test]
@@ -93,12 +93,29 @@ fn source(engine: &Engine, text: &str) -> Prompt {
 #[test]
 fn firefox_s_models_write_what_bergamot_does() {
     let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bergamot");
-    let expected = recording::expected(&recording);
+    let one = firefox("model.bin");
+    as_bergamot(one.path(), &recording::expected(&recording));
+    // With a vocabulary for each side.
+    let recording = recording.join("two");
+    let two = tempfile::tempdir().unwrap();
+    for (from, to) in [
+        ("model.bin", "model.zhen.bin"),
+        ("srcvocab.spm", "srcvocab.zhen.spm"),
+        ("trgvocab.spm", "trgvocab.zhen.spm"),
+    ] {
+        std::fs::copy(recording.join(from), two.path().join(to)).unwrap();
+    }
+    as_bergamot(two.path(), &recording::expected(&recording));
+    std::fs::remove_file(two.path().join("trgvocab.zhen.spm")).unwrap();
+    let error = Engine::load("tiny", two.path(), &Backend::cpu()).err().unwrap();
+    assert!(error.to_string().contains("trgvocab….spm must lie beside it"), "{error}");
+}
+
+fn as_bergamot(folder: &Path, expected: &Value) {
     let texts: Vec<String> = serde_json::from_value(expected["texts"].clone()).unwrap();
     let theirs = expected["outputs"].as_array().unwrap();
     for backend in recording::backends() {
-        let folder = firefox("model.bin");
-        let engine = Engine::load("tiny", folder.path(), &backend).unwrap();
+        let engine = Engine::load("tiny", folder, &backend).unwrap();
         let request = |text: &String| Request {
             prompt: source(&engine, text),
             after: None,
@@ -117,6 +134,8 @@ fn firefox_s_models_write_what_bergamot_does() {
             written += ours.tokens.len();
         }
         assert!(written > 100, "{written}");
+        let faults = engine.check(None).unwrap().faults(1e-3, false);
+        assert!(faults.is_empty(), "{faults:?}");
     }
 }
 
@@ -137,7 +156,7 @@ fn every_recording_is_compared() {
     let mut names: Vec<String> =
         folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["m2m100", "madlad", "marian", "t5"]);
+    assert_eq!(names, ["m2m100", "madlad", "marian", "marian-two", "t5"]);
 }
 
 #[test]
@@ -208,6 +227,39 @@ fn an_m2m100_folder_s_tokenizer_gives_the_recorded_sources() {
     assert_eq!(tokenizer.decode(&ids).trim(), "The bridge");
 }
 
+/// Vocabularies with pieces for single bytes and such as users define, as Firefox's newer models have
+/// them: ids as SentencePiece gives them, of texts and of thousands of lines.
+#[test]
+fn firefox_s_vocabularies_give_sentencepiece_s_ids() {
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/sentencepiece/firefox");
+    let expected = recording::expected(&recorded);
+    let texts: Vec<String> = serde_json::from_value(expected["texts"].clone()).unwrap();
+    assert!(texts.len() > 50);
+    for kind in ["unigram", "merges"] {
+        let files =
+            marian::Vocabularies { source: recorded.join(format!("{kind}.spm")), target: None };
+        let tokenizer = Tokenizer::from_marian(&files).unwrap();
+        let theirs: Vec<Vec<u32>> = serde_json::from_value(expected[kind]["ids"].clone()).unwrap();
+        assert_eq!(texts.len(), theirs.len());
+        for (text, theirs) in texts.iter().zip(theirs) {
+            assert_eq!(tokenizer.encode(text).unwrap(), theirs, "{kind}: {text}");
+        }
+        for file in expected[kind]["files"].as_array().unwrap() {
+            let path = file["path"].as_str().unwrap();
+            let Some(path) = common::shared(path) else { continue };
+            let text = std::fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text.split('\n').collect();
+            let theirs = file["digests"].as_array().unwrap();
+            assert_eq!(lines.chunks(100).len(), theirs.len());
+            for (lines, theirs) in lines.chunks(100).zip(theirs) {
+                let (_, ours) = common::digest(&tokenizer, lines);
+                assert_eq!(ours, *theirs, "{kind}, {}, near {:?}", path.display(), lines[0]);
+            }
+        }
+    }
+}
+
 /// As SentencePiece cuts texts, and with the ids that transformers gives the pieces.
 #[test]
 fn a_marian_folder_s_tokenizer_gives_the_recorded_ids() {
@@ -232,4 +284,17 @@ fn a_marian_folder_s_tokenizer_gives_the_recorded_ids() {
     // A space is a piece's, and pieces join to text.
     let ids = tokenizer.encode("The bridge").unwrap();
     assert_eq!(tokenizer.decode(&ids).trim(), "The bridge");
+    // What is written may have ids of its own.
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    write("tokenizer_config.json", r#"{"separate_vocabs": true}"#);
+    let error = Tokenizer::from_hub(folder.path()).err().unwrap();
+    assert!(error.contains("target_vocab.json is missing"), "{error}");
+    write("target_vocab.json", r#"{"</s>": 0, "<unk>": 1, "▁a": 2, "▁bridge": 3, "<pad>": 4}"#);
+    let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
+    assert_eq!(tokenizer.encode("The bridge").unwrap(), ids);
+    assert_eq!(tokenizer.decode(&[2, 3]).trim(), "a bridge");
+    assert_eq!((tokenizer.special("<pad>"), tokenizer.vocab_size()), (Some(4), 5));
+    write("target_vocab.json", r#"{"<unk>": 0, "</s>": 1, "▁a": 2}"#);
+    let error = Tokenizer::from_hub(folder.path()).err().unwrap();
+    assert!(error.contains("different ids for </s>"), "{error}");
 }

@@ -172,20 +172,23 @@ impl Engine {
     }
 
     /// See [`Findings::company`].
-    fn company(&self, tokens: &[u32]) -> Result<f32> {
+    fn company(&self, source: &[u32]) -> Result<f32> {
         let pass = |feeds: &mut [Feed<'_>]| -> Result<Logits> {
             self.model.forward(feeds).map_err(Error::engine("checking the model"))
         };
         let first = |logits: Logits| logits.rows().next().unwrap_or_default().to_vec();
+        // Which tokens are written doesn't matter.
+        let vocabulary = self.tokenizer.vocab_size().max(1) as u32;
+        let tokens: &[u32] = &source.iter().map(|id| id % vocabulary).collect::<Vec<_>>();
         let (head, tail) = tokens.split_at(tokens.len() / 2);
-        let mut kv = self.cache(tokens)?;
+        let mut kv = self.cache(source)?;
         let whole = first(pass(&mut [Feed { kv: &mut kv, tokens }])?);
-        let mut kv = self.cache(tokens)?;
+        let mut kv = self.cache(source)?;
         let mut stepped = first(pass(&mut [Feed { kv: &mut kv, tokens: head }])?);
         for token in tail.chunks(1) {
             stepped = first(pass(&mut [Feed { kv: &mut kv, tokens: token }])?);
         }
-        let mut caches = (0..6).map(|_| self.cache(tokens)).collect::<Result<Vec<_>>>()?;
+        let mut caches = (0..6).map(|_| self.cache(source)).collect::<Result<Vec<_>>>()?;
         let mut feeds: Vec<Feed<'_>> = caches
             .iter_mut()
             .zip([tokens, tail, head, tokens, tail, head])
@@ -197,7 +200,7 @@ impl Engine {
     }
 
     fn beside(&self, reference: &Reference) -> Result<Agreement> {
-        let vocabulary = self.tokenizer.vocab_size() as u32;
+        let vocabulary = self.tokenizer.source_vocab_size() as u32;
         let known = |ids: &Vec<u32>| !ids.is_empty() && ids.iter().all(|id| *id < vocabulary);
         if reference.prompts.len() != reference.logits.len() || !reference.prompts.iter().all(known)
         {

@@ -1,5 +1,5 @@
 //! marian's own files, as Firefox's translation models have them: `model*.bin` with weights in eight bits
-//! and a SentencePiece vocabulary beside it (browsermt/marian-dev, `src/common/binary.cpp`,
+//! and one or two SentencePiece vocabularies beside it (browsermt/marian-dev, `src/common/binary.cpp`,
 //! `src/tensors/cpu/integer_common.h`). Their lists of likely words are not read: only tokens that
 //! English needs are computed in any case.
 
@@ -98,16 +98,40 @@ pub fn model_file(folder: &Path) -> std::result::Result<Option<PathBuf>, String>
     }
 }
 
-/// The SentencePiece vocabulary beside a model file.
+/// The SentencePiece vocabularies beside a model file.
+#[derive(Debug)]
+pub struct Vocabularies {
+    /// That of what is translated.
+    pub source: PathBuf,
+    /// That of what is written, where it is another.
+    pub target: Option<PathBuf>,
+}
+
+/// Those of a folder: one, or one for each side, by their names.
 ///
 /// # Errors
-/// There is none, or one for each language.
-pub fn vocabulary(folder: &Path) -> std::result::Result<PathBuf, String> {
+/// There are none, or others than the options say.
+pub fn vocabularies(folder: &Path, options: &Options) -> std::result::Result<Vocabularies, String> {
     let found = named(folder, |name| name.ends_with(".spm"))?;
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err("no vocabulary (*.spm) lies beside its model".into()),
-        _ => Err("it has two vocabularies, which is not supported yet".into()),
+    let of_side = |side: &str| {
+        let is_its = |path: &&PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(side))
+        };
+        found.iter().find(is_its).cloned()
+    };
+    let shared = options.is_set("tied-embeddings-all");
+    match (shared, found.as_slice(), of_side("src"), of_side("trg")) {
+        (_, [], ..) => Err("no vocabulary (*.spm) lies beside its model".into()),
+        (true, [one], ..) => Ok(Vocabularies { source: one.clone(), target: None }),
+        (true, ..) => {
+            Err("several vocabularies (*.spm) lie beside its model, which has one".into())
+        }
+        (false, _, Some(source), Some(target)) => Ok(Vocabularies { source, target: Some(target) }),
+        (false, ..) => {
+            Err("its model has two vocabularies: srcvocab….spm and trgvocab….spm must lie beside \
+                 it"
+            .into())
+        }
     }
 }
 
@@ -301,6 +325,8 @@ impl Weights for MarianWeights {
 fn marian_name(hub: &str) -> Option<String> {
     match hub {
         "model.shared.weight" => return Some("Wemb".into()),
+        "model.encoder.embed_tokens.weight" => return Some("encoder_Wemb".into()),
+        "model.decoder.embed_tokens.weight" => return Some("decoder_Wemb".into()),
         "final_logits_bias" => return Some("decoder_ff_logit_out_b".into()),
         _ => {}
     }

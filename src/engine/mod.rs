@@ -83,7 +83,7 @@ impl Description {
     fn from_marian(folder: &Path, model: &Path) -> Result<Self, String> {
         let (weights, options) = MarianWeights::open(model)?;
         let config = encoder_decoder::Config::from_marian(&options)?;
-        let tokenizer = Tokenizer::from_marian(&marian::vocabulary(folder)?)?;
+        let tokenizer = Tokenizer::from_marian(&marian::vocabularies(folder, &options)?)?;
         let config = ModelConfig::EncoderDecoder(config);
         Ok(Self { tokenizer, config, weights: Box::new(weights) })
     }

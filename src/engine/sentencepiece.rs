@@ -35,6 +35,8 @@ struct TrainerProto {
     /// 1: unigram; 2: BPE.
     #[prost(int32, optional, tag = "3")]
     model_type: Option<i32>,
+    #[prost(bool, optional, tag = "24")]
+    treat_whitespace_as_suffix: Option<bool>,
     #[prost(bool, optional, tag = "35")]
     byte_fallback: Option<bool>,
 }
@@ -54,10 +56,14 @@ struct NormalizerProto {
 /// Model types.
 const UNIGRAM: i32 = 1;
 const BPE: i32 = 2;
-/// Kinds of pieces.
-const NORMAL: i32 = 1;
-const UNKNOWN: i32 = 2;
-const USER_DEFINED: i32 = 4;
+/// Kinds of pieces; GGUF has the same numbers.
+pub const NORMAL: i32 = 1;
+/// What stands for all that the model doesn't know.
+pub const UNKNOWN: i32 = 2;
+/// Taken out of a text before anything else is done to it.
+pub const USER_DEFINED: i32 = 4;
+/// One of the 256 bytes, `<0xE4>`: for characters that no piece has.
+pub const BYTE: i32 = 6;
 
 /// How spaces are written in pieces.
 const SPACE: char = '▁';
@@ -66,6 +72,10 @@ const SPACE: char = '▁';
 pub struct SentencePiece {
     model: Cutter,
     normaliser: Normaliser,
+    /// The id of what the model doesn't know.
+    unknown: u32,
+    /// Whether that is spelt in bytes.
+    byte_fallback: bool,
 }
 
 /// How text is cut.
@@ -74,15 +84,13 @@ enum Cutter {
     Merges(Box<bpe::BPE>),
 }
 
-/// A model file's pieces in the order of their ids, and which of them are text.
+/// A model file's pieces in the order of their ids, and their kinds.
 ///
 /// # Errors
 /// It is damaged.
-pub fn listed(bytes: &[u8]) -> Result<Vec<(String, bool)>, String> {
+pub fn listed(bytes: &[u8]) -> Result<Vec<(String, i32)>, String> {
     let model = ModelProto::decode(bytes).map_err(|e| format!("it is damaged: {e}"))?;
-    let piece = |piece: PieceProto| {
-        (piece.piece.unwrap_or_default(), piece.kind.unwrap_or(NORMAL) == NORMAL)
-    };
+    let piece = |piece: PieceProto| (piece.piece.unwrap_or_default(), piece.kind.unwrap_or(NORMAL));
     Ok(model.pieces.into_iter().map(piece).collect())
 }
 
@@ -102,61 +110,100 @@ impl SentencePiece {
         if normalizer.escape_whitespaces == Some(false) {
             return Err("it doesn't mark spaces, which is not supported yet".into());
         }
-        let kinds = || model.pieces.iter().map(|piece| piece.kind.unwrap_or(NORMAL));
-        if trainer.byte_fallback == Some(true) {
-            return Err(
-                "it spells in bytes what it doesn't know, which is not supported yet".into()
-            );
+        if trainer.treat_whitespace_as_suffix == Some(true) {
+            return Err("it marks spaces behind words, which is not supported yet".into());
         }
-        if kinds().any(|kind| kind == USER_DEFINED) {
-            return Err("it has pieces that its user defined, which is not supported yet".into());
-        }
-        let Some(unknown) = kinds().position(|kind| kind == UNKNOWN) else {
+        let byte_fallback = trainer.byte_fallback == Some(true);
+        let kinds: Vec<i32> =
+            model.pieces.iter().map(|piece| piece.kind.unwrap_or(NORMAL)).collect();
+        let Some(unknown) = kinds.iter().position(|kind| *kind == UNKNOWN) else {
             return Err("it has no piece for what it doesn't know".into());
         };
-        let kinds: Vec<i32> = kinds().collect();
-        let is_text = |id: usize| kinds.get(id) == Some(&NORMAL);
+        let of_kind = |id: usize, kind: i32| kinds.get(id) == Some(&kind);
+        let spelt = |byte: u8| model.pieces.iter().any(|p| p.piece() == spelling(byte));
+        if byte_fallback && !(0..=u8::MAX).all(spelt) {
+            return Err("it lacks pieces for single bytes".into());
+        }
         let scores: Vec<f32> = model.pieces.iter().map(|p| p.score.unwrap_or(0.0)).collect();
-        let pieces = model.pieces.into_iter().map(|piece| piece.piece.unwrap_or_default());
+        let pieces: Vec<String> =
+            model.pieces.into_iter().map(|piece| piece.piece.unwrap_or_default()).collect();
+        let defined = pieces.iter().enumerate().filter(|(id, _)| of_kind(*id, USER_DEFINED));
+        let mut defined: Vec<String> =
+            defined.map(|(_, piece)| piece.clone()).filter(|piece| !piece.is_empty()).collect();
+        defined.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
         Ok(Self {
             model: if kind == BPE {
-                let pieces: Vec<String> = pieces.collect();
+                let is_text = |id| of_kind(id, NORMAL);
                 let merges = by_merges(&pieces, &scores, is_text, unknown, false)?;
                 Cutter::Merges(Box::new(merges))
             } else {
-                let text = |(id, piece)| is_text(id).then_some(piece);
-                let texts = pieces.enumerate().map(text);
-                let pieces = texts.zip(scores.iter().map(|score| f64::from(*score))).collect();
-                Cutter::Unigram(Unigram::new(pieces, unknown as u32)?)
+                let found = |id| of_kind(id, NORMAL) || of_kind(id, USER_DEFINED);
+                let texts = pieces.into_iter().enumerate();
+                let texts = texts.map(|(id, piece)| found(id).then_some(piece));
+                let pieces = texts.zip(scores).collect();
+                let chosen = |id| of_kind(id, USER_DEFINED);
+                Cutter::Unigram(Unigram::of_sentencepiece(pieces, unknown as u32, chosen)?)
             },
             normaliser: Normaliser {
                 charsmap: match normalizer.precompiled_charsmap {
                     Some(map) if !map.is_empty() => Some(Charsmap::from_bytes(&map)?),
                     _ => None,
                 },
+                defined,
                 dummy_prefix: normalizer.add_dummy_prefix.unwrap_or(true),
                 extra_whitespace: !normalizer.remove_extra_whitespaces.unwrap_or(true),
             },
+            unknown: unknown as u32,
+            byte_fallback,
         })
     }
 
-    /// A text's pieces; what the model doesn't know stands there as it is, as far as it goes.
+    /// A text's pieces; what the model doesn't know is spelt in bytes, if it does so, or else stands
+    /// there as it is, as far as it goes.
     ///
     /// # Errors
     /// The tokenizer's own message.
     pub fn pieces(&self, text: &str) -> Result<Vec<String>, String> {
         let text = self.normaliser.normalise(text);
-        let piece = |range| text.get::<std::ops::Range<usize>>(range).map(str::to_owned);
-        Ok(match &self.model {
+        let mut out = Vec::new();
+        let mut put = |known: bool, piece: &str| match known || !self.byte_fallback {
+            true => out.push(piece.to_owned()),
+            false => out.extend(piece.bytes().map(spelling)),
+        };
+        match &self.model {
             Cutter::Unigram(unigram) => {
-                unigram.cut(&text).into_iter().filter_map(|(_, range)| piece(range)).collect()
+                for (id, range) in unigram.cut(&text) {
+                    put(id != self.unknown, text.get(range).unwrap_or_default());
+                }
             }
             Cutter::Merges(merges) => {
-                let tokens = merges.tokenize(&text).map_err(|e| e.to_string())?;
-                tokens.into_iter().filter_map(|t| piece(t.offsets.0..t.offsets.1)).collect()
+                let mut rest = text.as_str();
+                while !rest.is_empty() {
+                    // Nothing merges with what a user defined.
+                    let mut places = rest.char_indices();
+                    let found = places.find_map(|(at, _)| {
+                        Some((at, self.normaliser.defined_at(rest.get(at..)?)?))
+                    });
+                    let (before, after) = rest.split_at(found.map_or(rest.len(), |(at, _)| at));
+                    for token in merges.tokenize(before).map_err(|e| e.to_string())? {
+                        let (from, to) = token.offsets;
+                        put(token.id != self.unknown, before.get(from..to).unwrap_or_default());
+                    }
+                    let defined = found.map_or("", |(_, piece)| piece);
+                    if !defined.is_empty() {
+                        put(true, defined);
+                    }
+                    rest = after.get(defined.len()..).unwrap_or_default();
+                }
             }
-        })
+        }
+        Ok(out)
     }
+}
+
+/// A byte's piece.
+fn spelling(byte: u8) -> String {
+    format!("<0x{byte:02X}>")
 }
 
 /// A model of merges (BPE) from pieces, of which `is_text` may be found in text, and their scores: of
@@ -204,16 +251,43 @@ pub fn by_merges(
 /// What is done to a text before it is cut (`src/normalizer.cc`).
 struct Normaliser {
     charsmap: Option<Charsmap>,
+    /// Pieces that a user defined, the longest first: they are left as they are.
+    defined: Vec<String>,
     dummy_prefix: bool,
     extra_whitespace: bool,
 }
 
 impl Normaliser {
+    /// The longest piece that a user defined and with which a text begins.
+    fn defined_at(&self, text: &str) -> Option<&str> {
+        self.defined.iter().map(String::as_str).find(|piece| text.starts_with(piece))
+    }
+
+    /// Replaces the longest known beginning, again and again.
+    fn mapped(&self, text: &str) -> String {
+        let Some(charsmap) = &self.charsmap else { return text.to_owned() };
+        let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(first) = rest.chars().next() {
+            let (length, replacement) = match self.defined_at(rest) {
+                Some(piece) => (piece.len(), piece),
+                None => charsmap.longest(rest.as_bytes()),
+            };
+            match rest.get(length..).filter(|_| length > 0) {
+                Some(after) => {
+                    out.push_str(replacement);
+                    rest = after;
+                }
+                None => {
+                    out.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        out
+    }
+
     fn normalise(&self, text: &str) -> String {
-        let mapped = match &self.charsmap {
-            Some(charsmap) => charsmap.apply(text),
-            None => text.to_owned(),
-        };
+        let mapped = self.mapped(text);
         let mut out = String::with_capacity(mapped.len() + 16);
         if self.extra_whitespace {
             if self.dummy_prefix && !mapped.is_empty() {
@@ -252,26 +326,6 @@ impl Charsmap {
         }
         let units = units.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
         Ok(Self { units, texts: texts.to_vec() })
-    }
-
-    /// Replaces the longest known beginning, again and again.
-    fn apply(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            let (length, replacement) = self.longest(rest.as_bytes());
-            match rest.get(length..).filter(|_| length > 0) {
-                Some(after) => {
-                    out.push_str(replacement);
-                    rest = after;
-                }
-                None => {
-                    out.push(first);
-                    rest = &rest[first.len_utf8()..];
-                }
-            }
-        }
-        out
     }
 
     /// Bytes of the longest beginning that the map knows, and what it becomes.

@@ -20,7 +20,7 @@ use tokenizers::{
 };
 
 use super::{
-    gguf, hub_folder,
+    gguf, hub_folder, marian,
     sentencepiece::{self, SentencePiece, by_merges},
 };
 
@@ -73,8 +73,16 @@ pub struct Tokenizer {
 enum Inner {
     /// With the vocabulary's own ids.
     Whole(Box<tokenizers::Tokenizer>),
-    /// A source's pieces, the vocabulary's id of each that is text, and that of all others.
-    Source(Box<SentencePiece>, HashMap<String, u32>, u32),
+    /// For sources, whose ids may be others than those of what is written.
+    Source {
+        cutter: Box<SentencePiece>,
+        /// Of each piece that is text.
+        ids: HashMap<String, u32>,
+        /// Of all others.
+        unknown: u32,
+        /// How many ids there are.
+        size: usize,
+    },
 }
 
 /// A stretch of a rendered prompt.
@@ -253,37 +261,75 @@ impl Tokenizer {
 
     /// Builds the tokenizer of a model as the hub lays out Marian's and M2M100's: a SentencePiece
     /// file cuts, `vocab.json` has the ids, and after those come the tokens of `languages`
-    /// (transformers, `tokenization_marian.py`, `tokenization_m2m_100.py`).
+    /// (transformers, `tokenization_marian.py`, `tokenization_m2m_100.py`). Where what is written has
+    /// ids of its own, `target_vocab.json` has them.
     fn from_pieces(
         folder: &Path,
         config: &serde_json::Value,
         file: &str,
         languages: &[&str],
     ) -> Result<Self, String> {
-        let bytes =
-            std::fs::read(folder.join(file)).map_err(|e| format!("cannot read {file}: {e}"))?;
-        let source = SentencePiece::from_bytes(&bytes).map_err(|e| format!("{file}: {e}"))?;
-        let vocab = hub_folder::json(folder, "vocab.json")?.ok_or("vocab.json is missing")?;
-        let vocab = vocab.as_object().ok_or("its vocab.json is no map of pieces to ids")?;
-        let mut pieces = vec![String::new(); vocab.len()];
-        let mut kinds = vec![CONTROL; vocab.len()];
-        let mut ids: HashMap<String, u32> = HashMap::new();
-        for (piece, id) in vocab {
-            let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
-            let place = id.and_then(|id| pieces.get_mut(id as usize));
-            let (Some(id), Some(place)) = (id, place) else {
-                return Err(format!("its vocab.json has no usable id for `{piece}`"));
+        let cutter = SentencePiece::from_bytes(&read(&folder.join(file))?)
+            .map_err(|e| format!("{file}: {e}"))?;
+        let settings = hub_folder::json(folder, "tokenizer_config.json")?.unwrap_or_default();
+        let separate = settings.get("separate_vocabs").and_then(|v| v.as_bool()).unwrap_or(false);
+        let mut source = by_ids(folder, "vocab.json")?;
+        source.extend(languages.iter().map(|code| (format!("__{code}__"), CONTROL)));
+        let target = separate.then(|| by_ids(folder, "target_vocab.json")).transpose()?;
+        let eos = config.get("eos_token_id").and_then(|id| u32::try_from(id.as_u64()?).ok());
+        Self::of_source(cutter, source, target, eos)
+    }
+
+    /// Builds the tokenizer from a vocabulary of SentencePiece's, whose order is that of the ids, as
+    /// marian's own models have it, or from one for each side. Behind the one that is written comes
+    /// `<pad>`, with which texts begin.
+    ///
+    /// # Errors
+    /// A sentence naming the file and what is wrong with it.
+    pub fn from_marian(files: &marian::Vocabularies) -> Result<Self, String> {
+        let listed = |path: &Path, bytes: &[u8]| -> Result<Vec<(String, u32)>, String> {
+            let kind = |kind: i32| match kind {
+                sentencepiece::NORMAL | sentencepiece::USER_DEFINED | sentencepiece::BYTE => {
+                    kind.cast_unsigned()
+                }
+                _ => CONTROL,
             };
-            piece.clone_into(place);
-            let is_control = matches!(piece.as_str(), "<unk>" | "<pad>" | "</s>" | "<s>")
-                || (piece.starts_with(">>") && piece.ends_with("<<"));
-            if let (Some(kind), false) = (kinds.get_mut(id as usize), is_control) {
-                *kind = NORMAL;
-                ids.insert(piece.clone(), id);
-            }
+            let listed = sentencepiece::listed(bytes).map_err(|e| named(path, &e))?;
+            Ok(listed.into_iter().map(|(piece, of)| (piece, kind(of))).collect())
+        };
+        let path = &files.source;
+        let bytes = read(path)?;
+        let cutter = SentencePiece::from_bytes(&bytes).map_err(|e| named(path, &e))?;
+        let mut source = listed(path, &bytes)?;
+        let mut target = match &files.target {
+            Some(path) => Some(listed(path, &read(path)?)?),
+            None => None,
+        };
+        target.as_mut().unwrap_or(&mut source).push(("<pad>".into(), CONTROL));
+        Self::of_source(cutter, source, target, None).map_err(|e| named(path, &e))
+    }
+
+    /// From what cuts sources, and pieces with their kinds in the order of their ids: those of sources,
+    /// and those that are written where they are others.
+    fn of_source(
+        cutter: SentencePiece,
+        source: Vec<(String, u32)>,
+        target: Option<Vec<(String, u32)>>,
+        eos: Option<u32>,
+    ) -> Result<Self, String> {
+        const END: &str = "</s>";
+        let place = |pieces: &[(String, u32)], wanted: &str| {
+            pieces.iter().position(|(piece, _)| piece == wanted).map(|id| id as u32)
+        };
+        let unknown = place(&source, "<unk>").ok_or("it has no <unk>")?;
+        let end = place(&source, END).ok_or_else(|| format!("it has no {END}"))?;
+        if target.as_ref().is_some_and(|target| place(target, END) != Some(end)) {
+            return Err(format!("its two vocabularies have different ids for {END}"));
         }
-        pieces.extend(languages.iter().map(|code| format!("__{code}__")));
-        kinds.resize(pieces.len(), CONTROL);
+        let texts = source.iter().zip(0u32..).filter(|((_, kind), _)| *kind != CONTROL);
+        let ids = texts.map(|((piece, _), id)| (piece.clone(), id)).collect();
+        let size = source.len();
+        let (pieces, kinds): (Vec<String>, Vec<u32>) = target.unwrap_or(source).into_iter().unzip();
         let specials: HashMap<String, u32> = pieces
             .iter()
             .zip(&kinds)
@@ -291,47 +337,10 @@ impl Tokenizer {
             .filter(|((_, kind), _)| **kind == CONTROL)
             .map(|((piece, _), id)| (piece.clone(), id))
             .collect();
-        let unknown = *specials.get("<unk>").ok_or("its vocab.json has no <unk>")?;
-        let eos = config.get("eos_token_id").and_then(|id| u32::try_from(id.as_u64()?).ok());
         Ok(Self {
-            inner: Inner::Source(Box::new(source), ids, unknown),
+            inner: Inner::Source { cutter: Box::new(cutter), ids, unknown, size },
             spelling: Spelling::SentencePiece,
             eos: ends(eos.into_iter(), &specials),
-            pieces,
-            kinds,
-            specials,
-            bos: None,
-            adds_bos: false,
-        })
-    }
-
-    /// Builds the tokenizer from a vocabulary of SentencePiece's, whose order is that of the ids, as
-    /// marian's own models have it. Behind it comes `<pad>`, with which texts begin.
-    ///
-    /// # Errors
-    /// A sentence naming the file and what is wrong with it.
-    pub fn from_marian(path: &Path) -> Result<Self, String> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let bytes = std::fs::read(path).map_err(|e| format!("cannot read {name}: {e}"))?;
-        let fail = |reason: String| format!("{name}: {reason}");
-        let source = SentencePiece::from_bytes(&bytes).map_err(fail)?;
-        let mut listed = sentencepiece::listed(&bytes).map_err(fail)?;
-        listed.push(("<pad>".into(), false));
-        let ids = listed.iter().zip(0u32..).filter(|((_, is_text), _)| *is_text);
-        let ids = ids.map(|((piece, _), id)| (piece.clone(), id)).collect();
-        let specials = listed.iter().zip(0u32..).filter(|((_, is_text), _)| !is_text);
-        let specials: HashMap<String, u32> =
-            specials.map(|((piece, _), id)| (piece.clone(), id)).collect();
-        let id = |piece: &str| {
-            specials.get(piece).copied().ok_or_else(|| fail(format!("it has no {piece}")))
-        };
-        let (unknown, end) = (id("<unk>")?, id("</s>")?);
-        let kind = |is_text: bool| if is_text { NORMAL } else { CONTROL };
-        let (pieces, kinds) = listed.into_iter().map(|(p, is_text)| (p, kind(is_text))).unzip();
-        Ok(Self {
-            inner: Inner::Source(Box::new(source), ids, unknown),
-            spelling: Spelling::SentencePiece,
-            eos: ends(std::iter::once(end), &specials),
             pieces,
             kinds,
             specials,
@@ -350,9 +359,9 @@ impl Tokenizer {
                 let encoding = inner.encode_fast(text, false).map_err(|e| e.to_string())?;
                 Ok(encoding.get_ids().to_vec())
             }
-            Inner::Source(source, ids, unknown) => {
+            Inner::Source { cutter, ids, unknown, .. } => {
                 let id = |piece: String| ids.get(&piece).copied().unwrap_or(*unknown);
-                Ok(source.pieces(text)?.into_iter().map(id).collect())
+                Ok(cutter.pieces(text)?.into_iter().map(id).collect())
             }
         }
     }
@@ -405,10 +414,19 @@ impl Tokenizer {
         self.eos.contains(&id)
     }
 
-    /// Tokens in the vocabulary.
+    /// Tokens in the vocabulary; where sources have their own, in that of what is written.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// Tokens in the vocabulary of what is read.
+    #[must_use]
+    pub fn source_vocab_size(&self) -> usize {
+        match self.inner {
+            Inner::Source { size, .. } => size,
+            Inner::Whole(_) => self.vocab_size(),
+        }
     }
 
     /// The bytes that a token stands for; empty for control tokens.
@@ -462,6 +480,32 @@ fn ends(named: impl Iterator<Item = u32>, specials: &HashMap<String, u32>) -> Ve
     ends.sort_unstable();
     ends.dedup();
     ends
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| named(path, &format!("cannot be read: {e}")))
+}
+
+fn named(path: &Path, reason: &str) -> String {
+    format!("{}: {reason}", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// The pieces of a `vocab.json` in the order of their ids, with their kinds.
+fn by_ids(folder: &Path, file: &str) -> Result<Vec<(String, u32)>, String> {
+    let vocab = hub_folder::json(folder, file)?.ok_or_else(|| format!("{file} is missing"))?;
+    let no_map = || format!("its {file} is no map of pieces to ids");
+    let vocab = vocab.as_object().ok_or_else(no_map)?;
+    let mut pieces = vec![(String::new(), CONTROL); vocab.len()];
+    for (piece, id) in vocab {
+        let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
+        let Some(place) = id.and_then(|id| pieces.get_mut(id)) else {
+            return Err(format!("its {file} has no usable id for `{piece}`"));
+        };
+        let is_control = matches!(piece.as_str(), "<unk>" | "<pad>" | "</s>" | "<s>")
+            || (piece.starts_with(">>") && piece.ends_with("<<"));
+        *place = (piece.clone(), if is_control { CONTROL } else { NORMAL });
+    }
+    Ok(pieces)
 }
 
 /// What a GGUF file says of the tokenizer in a hub folder (llama.cpp, `conversion/base.py`).

@@ -16,6 +16,8 @@ pub struct Unigram {
     unknown: u32,
     /// Of a character that no piece is.
     unknown_score: f64,
+    /// Whether sums are rounded to 32 bits.
+    single: bool,
 }
 
 /// The best way to a position.
@@ -27,16 +29,49 @@ struct Best {
 }
 
 impl Unigram {
-    /// Pieces by their ids, with their scores; those without text can't be found in any.
+    /// Pieces by their ids, with their scores; those without text can't be found in any. Sums are made
+    /// in 64 bits, as the tokenizers library does.
     ///
     /// # Errors
     /// There is no piece `unknown`, or there are too many.
     pub fn new(pieces: Vec<(Option<String>, f64)>, unknown: u32) -> Result<Self, String> {
+        let lowest = pieces.iter().map(|(_, score)| *score).fold(f64::INFINITY, f64::min);
+        Self::with(pieces, unknown, lowest - PENALTY, false)
+    }
+
+    /// The same with SentencePiece's arithmetic: sums in 32 bits, which decides between ways that are
+    /// equally likely. Wherever a piece stands that is `chosen`, it is taken.
+    ///
+    /// # Errors
+    /// As [`Unigram::new`].
+    pub fn of_sentencepiece(
+        mut pieces: Vec<(Option<String>, f32)>,
+        unknown: u32,
+        chosen: impl Fn(usize) -> bool,
+    ) -> Result<Self, String> {
+        let ids =
+            pieces.iter().enumerate().filter(|(id, (text, _))| text.is_some() && !chosen(*id));
+        let known: Vec<f32> = ids.map(|(_, (_, score))| *score).collect();
+        let lowest = known.iter().copied().fold(f32::INFINITY, f32::min);
+        let highest = known.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        for (_, (text, score)) in pieces.iter_mut().enumerate().filter(|(id, _)| chosen(*id)) {
+            let length = text.as_ref().map_or(0, String::len);
+            *score = (f64::from(length as f32 * highest) - 0.1) as f32;
+        }
+        let pieces = pieces.into_iter().map(|(text, score)| (text, f64::from(score))).collect();
+        Self::with(pieces, unknown, f64::from(lowest - PENALTY as f32), true)
+    }
+
+    fn with(
+        pieces: Vec<(Option<String>, f64)>,
+        unknown: u32,
+        unknown_score: f64,
+        single: bool,
+    ) -> Result<Self, String> {
         if unknown as usize >= pieces.len() {
             return Err("there is no piece for what is unknown".into());
         }
         let scores: Vec<f64> = pieces.iter().map(|(_, score)| *score).collect();
-        let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
         let mut texts: Vec<(String, u64)> = (0u64..)
             .zip(pieces)
             .filter_map(|(id, (text, _))| Some((text.filter(|text| !text.is_empty())?, id)))
@@ -47,7 +82,7 @@ impl Unigram {
         texts.dedup_by(|a, b| a.0 == b.0);
         texts.reverse();
         let pieces = Fst::from_iter_map(texts).map_err(|e| e.to_string())?;
-        Ok(Self { pieces, scores, unknown, unknown_score: lowest - PENALTY })
+        Ok(Self { pieces, scores, unknown, unknown_score, single })
     }
 
     /// The pieces of `text`, in order: each one's id, and where it stands. Unknown characters that
@@ -63,6 +98,10 @@ impl Unigram {
         };
         for (from, first) in text.char_indices() {
             let before = best.get(from).copied().flatten().map_or(0.0, |b| b.score);
+            let sum = |score: f64| match self.single {
+                true => f64::from((before + score) as f32),
+                false => before + score,
+            };
             let mut single = false;
             let (mut node, mut output) = (self.pieces.root(), Output::zero());
             for (byte, to) in text.bytes().skip(from).zip(from + 1..) {
@@ -73,13 +112,13 @@ impl Unigram {
                 if node.is_final() {
                     let id = output.cat(node.final_output()).value();
                     let score = self.scores.get(id as usize).copied().unwrap_or_default();
-                    reach(from, to, id as u32, before + score, &mut best);
+                    reach(from, to, id as u32, sum(score), &mut best);
                     single |= to == from + first.len_utf8();
                 }
             }
             if !single {
                 let to = from + first.len_utf8();
-                reach(from, to, self.unknown, before + self.unknown_score, &mut best);
+                reach(from, to, self.unknown, sum(self.unknown_score), &mut best);
             }
         }
         let mut cuts: Vec<(u32, Range<usize>)> = Vec::new();

@@ -268,12 +268,10 @@ impl Header {
 
     /// Of a folder with marian's own files.
     fn of_marian(folder: &Path, file: &Path) -> Result<Self> {
-        let fail = |reason| {
-            refused(folder, reason, "models as Firefox has them, with one vocabulary, can be used")
-        };
+        let fail = |reason| refused(folder, reason, "models as Firefox has them can be used");
         let (_, options) = marian::MarianWeights::open(file).map_err(fail)?;
         let config = encoder_decoder::Config::from_marian(&options).map_err(fail)?;
-        marian::vocabulary(folder).map_err(fail)?;
+        marian::vocabularies(folder, &options).map_err(fail)?;
         let bytes = file.metadata().map_err(|e| Error::io(file, "cannot read", e))?.len();
         Ok(Header {
             bytes,

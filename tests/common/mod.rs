@@ -12,7 +12,11 @@ pub mod tiny;
 
 use std::path::{Path, PathBuf};
 
-use brief::hub::{Catalogue, Network, Pull, Silent, Store};
+use brief::{
+    engine::Tokenizer,
+    hub::{Catalogue, Network, Pull, Silent, Store},
+};
+use sha2::{Digest, Sha256};
 
 /// The weights of a model, pulled into the store if they aren't there.
 ///
@@ -32,6 +36,18 @@ pub fn model(id: &str) -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// How many tokens lines have, and a digest of all their ids as tests/reference/record_lines.py makes it.
+pub fn digest(tokenizer: &Tokenizer, lines: &[&str]) -> (usize, String) {
+    let (mut tokens, mut bytes) = (0, Vec::new());
+    for line in lines {
+        let ids = tokenizer.encode(line).unwrap();
+        tokens += ids.len();
+        bytes.extend((ids.len() as u32).to_le_bytes());
+        bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+    }
+    (tokens, format!("{:x}", Sha256::digest(&bytes)))
 }
 
 /// A folder beside the checkout that isn't part of it; skips loudly where it is absent.

@@ -26,7 +26,7 @@ use super::{
     decoder::{Cost, Feed, Logits, keep, last_of_each, parted},
     linear::{Input, Linear, Loader, Tables},
     rows::{Rows, Vector},
-    weights::Weights,
+    weights::{Table, Weights},
 };
 
 /// What the tensors of a layer are called.
@@ -252,6 +252,8 @@ pub struct EncoderDecoder {
     pub config: Config,
     backend: Backend,
     tables: Tables,
+    /// The sources' embeddings, where they have their own.
+    sources: Option<Table>,
     encoder: Vec<EncoderLayer>,
     decoder: Vec<DecoderLayer>,
     /// Norms behind the encoder and the decoder, where norms come first.
@@ -325,7 +327,12 @@ impl EncoderDecoder {
             Positions::Absolute(_) => None,
             Positions::Relative(relative) => Some(Distances::load(weights, &config, relative)?),
         };
-        let tables = Tables::load(weights, shared, "lm_head.weight")?;
+        let of_side = |side: &str| format!("model.{side}.embed_tokens.weight");
+        let (sources, shared) = match config.two_vocabularies {
+            true => (Some(weights.table(&of_side("encoder"))?), of_side("decoder")),
+            false => (None, shared.to_owned()),
+        };
+        let tables = Tables::load(weights, &shared, "lm_head.weight")?;
         let written = tables.known(written)?;
         let bias = match weights.has("final_logits_bias") {
             true => {
@@ -345,7 +352,19 @@ impl EncoderDecoder {
             Backend::Own(_) | Backend::Mixed => None,
         };
         let backend = backend.clone();
-        Ok(Self { config, backend, tables, encoder, decoder, last, distances, pool, head, bias })
+        Ok(Self {
+            config,
+            backend,
+            tables,
+            sources,
+            encoder,
+            decoder,
+            last,
+            distances,
+            pool,
+            head,
+            bias,
+        })
     }
 
     /// What the decoder's layers attend to of a source: their keys and values, which have no place
@@ -372,7 +391,8 @@ impl EncoderDecoder {
         let places: Vec<usize> = (0..tokens.len()).collect();
         let until = vec![last; tokens.len()];
         let heads = self.heads(&self.config.encoder);
-        let mut x = self.embedded(tokens, &places)?;
+        let sources = self.sources.as_ref().unwrap_or(&self.tables.embedding);
+        let mut x = self.embedded(sources, tokens, &places)?;
         let biases = self.distances.as_ref().map(|distances| {
             let Distances { relative, encoder, .. } = distances;
             relative.biases(encoder, heads.heads, &places, tokens.len(), true)
@@ -511,8 +531,8 @@ impl EncoderDecoder {
         Heads { heads, kv_heads, head_size, scale, window: usize::MAX }
     }
 
-    fn embedded(&self, tokens: &[u32], places: &[usize]) -> Result<Rows> {
-        let embedded = self.tables.embedding.rows(tokens)?;
+    fn embedded(&self, table: &Table, tokens: &[u32], places: &[usize]) -> Result<Rows> {
+        let embedded = table.rows(tokens)?;
         let x = Rows::new(&embedded, &self.backend)?;
         match &self.config.positions {
             Positions::Absolute(positions) => {
@@ -580,7 +600,7 @@ impl EncoderDecoder {
             }
             None => None,
         };
-        let mut x = self.embedded(&tokens, &places)?;
+        let mut x = self.embedded(&self.tables.embedding, &tokens, &places)?;
         for (index, layer) in self.decoder.iter().enumerate() {
             let DecoderLayer { own, source, feed_forward } = layer;
             let norm = match own {

@@ -21,7 +21,7 @@ use candle_core::{
     },
 };
 
-use super::super::{gguf, safetensors::SafeTensors};
+use super::super::{gguf, kernels::q5_0_as_q8_0, safetensors::SafeTensors};
 
 /// A matrix as a file has it, `[out, in]`; on the host.
 #[derive(Clone)]
@@ -114,6 +114,11 @@ impl Matrix {
                 // No number is lost on the way.
                 let tensor = self.dequantised(ids)?.to_dtype(half.unwrap_or(DType::F32))?;
                 Ok(QMatMul::Tensor(tensor.to_device(device)?))
+            }
+            // candle multiplies Q5_0 on processors without vectors, and Q8_0 with them.
+            Self::Blocks { dtype: GgmlDType::Q5_0, columns, data } if device.is_cpu() => {
+                let (dtype, data) = (GgmlDType::Q8_0, q5_0_as_q8_0(data));
+                Self::Blocks { dtype, columns: *columns, data }.candle(ids, device)
             }
             Self::Blocks { .. } => QMatMul::from_arc(Arc::new(self.tensor(ids, device)?)),
         }
@@ -597,5 +602,21 @@ mod tests {
             assert!(matrix.dequantised(Some(&[6])).is_err());
         }
         assert!(matrix.rows(Some(&[6])).is_err());
+    }
+
+    #[test]
+    fn blocks_of_five_bits_are_the_same_numbers_for_candle_on_the_processor() {
+        let values: Vec<f32> = (0..6 * 64).map(|i| (i as f32 * 0.7).sin()).collect();
+        let tensor = Tensor::from_vec(values, (6, 64), &Device::Cpu).unwrap();
+        let quantised = QTensor::quantize(&tensor, GgmlDType::Q5_0).unwrap();
+        let all: Vec<Vec<f32>> = quantised.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
+        let (dtype, columns, data) = (GgmlDType::Q5_0, 64, quantised.data().unwrap().into_owned());
+        let matrix = Matrix::Blocks { dtype, columns, data };
+        let QMatMul::QTensor(held) = matrix.candle(Some(&[4, 0, 5]), &Device::Cpu).unwrap() else {
+            panic!("not held in blocks")
+        };
+        assert_eq!(held.dtype(), GgmlDType::Q8_0);
+        let held: Vec<Vec<f32>> = held.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
+        assert_eq!(held, [4, 0, 5].map(|row: usize| all.get(row).cloned().unwrap()));
     }
 }

@@ -123,6 +123,19 @@ impl Format {
     }
 }
 
+/// Units of Q5_0 in Q8_0, which has room for the same numbers.
+#[must_use]
+pub fn q5_0_as_q8_0(bytes: &[u8]) -> Vec<u8> {
+    let (from, to) = (Format::Q5_0, Format::Q8_0);
+    let mut out = Vec::with_capacity(bytes.len() / from.bytes() * to.bytes());
+    for unit in bytes.chunks_exact(from.bytes()) {
+        let codes = from.unit(unit).codes;
+        out.extend_from_slice(&unit[..2]);
+        out.extend(codes.iter().take(to.weights()).map(|code| code.wrapping_sub(16)));
+    }
+    out
+}
+
 /// A unit of weights.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {

@@ -61,6 +61,6 @@ pub use delta::{DeltaHead, convolve, delta_rule};
 pub use elementwise::{
     Activation, activate, activate_gate, add, add_to_each, layer_norm, log_sum_exp, open, rms_norm,
 };
-pub use formats::Format;
+pub use formats::{Format, q5_0_as_q8_0};
 pub use full::Full;
 pub use matmul::{Activations, Kernel, Packed};

@@ -8,6 +8,9 @@ f32) and model.intgemm.bin (in eight bits, transposed, each with its multiplier 
 expected.json: for each text the first eleven tokens, at most, that greedy search, which Firefox uses,
 writes with the former. The weights in eight bits are only to be read: with them the engine rounds
 activations too, by a scale for each matrix, and writes something else.
+
+In two/ the same with a vocabulary for each side, as Firefox has it for Chinese: srcvocab.spm with pieces
+for single bytes and two that a user defined, trgvocab.spm, model.bin and expected.json.
 """
 
 import glob
@@ -23,7 +26,7 @@ import sentencepiece
 
 HERE = pathlib.Path(__file__).parent
 DIM, FFN, HEADS, ENCODER, DECODER, VOCABULARY = 32, 64, 4, 2, 2, 88
-ENDING, SEED, TOKENS = 4.0, 10, 11
+ENDING, SEED, SEED_OF_TWO, SOURCE, TOKENS = 4.0, 10, 45, 341, 11
 TEXTS = ["The ferry was late.", "Two hundred passengers", "wind and storm",
          "police", "tickets for the ferry", "weather", "The island", "84", "The captain said", "harbour", "will be",
          "about two hundred", "noon", "Nobody was hurt, police said on Tuesday.", "Two hundred passengers had to wait",
@@ -50,11 +53,19 @@ CONFIG = {
 }
 
 
-def weights(random):
-    """By marian's names (browsermt/marian-dev, src/models/transformer.h, src/rnn/cells.h)."""
+CHINESE = """因暴风雨，周二前往该岛的渡轮停航。公司说，约二百名乘客只好在港口等到第二天早晨。没有人受伤。据气象部门称，周三风力将减弱，
+船只中午前应能再次离港。公司将为全部84名乘客支付旅馆和船票费用。警方说，船长事先已得到警告。"""
+SOURCES = ["渡轮停航。", "二百名乘客", "暴风雨", "警方", "船票", "气象部门说", "该岛", "84", "船长说", "港口", "鐵路", "约二百名乘客",
+           "中午", "警方说，周二没有人受伤。", "乘客等到第二天早晨", "风力将减弱", "公司将支付旅馆费用。", "周三中午前", "__source__ 船长",
+           "船只离港", "ferry 84", "没有渡轮，没有旅馆：84名乘客在港口等。"]
+
+
+def weights(random, sources=0):
+    """With a table of its own for as many pieces of sources as there are, if there are any. By marian's names (browsermt/marian-dev, src/models/transformer.h, src/rnn/cells.h)."""
     matrix = lambda rows, columns: random.normal(0, 3.75 / math.sqrt(rows), (rows, columns)).astype(np.float32)
     vector = lambda columns: random.normal(0, 0.2, (1, columns)).astype(np.float32)
-    items = {"Wemb": random.normal(0, 0.36, (VOCABULARY, DIM)).astype(np.float32)}
+    table = lambda rows: random.normal(0, 0.36, (rows, DIM)).astype(np.float32)
+    items = {"encoder_Wemb": table(sources), "decoder_Wemb": table(VOCABULARY)} if sources else {"Wemb": table(VOCABULARY)}
 
     def norm(name):
         items[name + "_ln_scale"] = 1 + vector(DIM)
@@ -89,9 +100,9 @@ def pad(data, to=256):
     return data + b"\0" * (-len(data) % to)
 
 
-def write(path, items, quantised):
+def write(path, items, quantised, **more):
     """marian's binary format (src/common/binary.cpp): headers, names, shapes, and data in steps of 256."""
-    yaml = "".join(f"{key}: {value}\n" for key, value in CONFIG.items()).encode() + b"\0"
+    yaml = "".join(f"{key}: {value}\n" for key, value in (CONFIG | more).items()).encode() + b"\0"
     entries = []
     for name, value in items.items():
         if quantised and (name.split("_")[-1].startswith("W") or name == "Wemb"):
@@ -124,26 +135,26 @@ def engine():
     return module
 
 
-def main():
-    with tempfile.NamedTemporaryFile("w") as text:
-        text.write(ENGLISH.replace("\n", " ").replace(". ", ".\n"))
-        text.flush()
+def train(path, text, size, **more):
+    with tempfile.NamedTemporaryFile("w") as lines:
+        lines.write(text)
+        lines.flush()
         sentencepiece.SentencePieceTrainer.train(
-            input=text.name, model_prefix=str(HERE / "vocab"), vocab_size=VOCABULARY, bos_id=-1, eos_id=0,
-            unk_id=1, model_type="unigram", normalization_rule_name="identity", minloglevel=2)
-    (HERE / "vocab.vocab").unlink()
-    (HERE / "vocab.model").rename(HERE / "vocab.spm")
-    items = weights(np.random.default_rng(SEED))
-    write(HERE / "model.bin", items, False)
-    write(HERE / "model.intgemm.bin", items, True)
+            input=lines.name, model_prefix=str(path), vocab_size=size, bos_id=-1, eos_id=0, unk_id=1,
+            model_type="unigram", normalization_rule_name="identity", minloglevel=2, **more)
+    path.with_suffix(".vocab").unlink()
+    path.with_suffix(".model").rename(path.with_suffix(".spm"))
+
+
+def record(folder, vocabularies, texts):
     bergamot = engine()
     service = bergamot.Service(bergamot.ServiceConfig(1, 0, "off"))
-    config = (f"models: [{HERE / 'model.bin'}]\nvocabs: [{HERE / 'vocab.spm'}, {HERE / 'vocab.spm'}]\n"
+    config = (f"models: [{folder / 'model.bin'}]\nvocabs: [{', '.join(str(folder / v) for v in vocabularies)}]\n"
               "beam-size: 1\nnormalize: 1.0\nword-penalty: 0\nmax-length-break: 128\nmini-batch-words: 1024\n"
               "workspace: 64\nmax-length-factor: 3.0\nskip-cost: true\ncpu-threads: 0\nquiet: true\n"
               "quiet-translation: true\ngemm-precision: float32\n")
     translator = service.modelFromConfig(config)
-    answers = service.translate(translator, bergamot.VectorString(TEXTS), bergamot.ResponseOptions())
+    answers = service.translate(translator, bergamot.VectorString(texts), bergamot.ResponseOptions())
     outputs = []
     for answer in answers:
         # The last word is the end.
@@ -151,8 +162,27 @@ def main():
         end = answer.target.wordAsByteRange(0, tokens - 1).end if tokens else 0
         outputs.append({"text": answer.target.text.encode()[:end].decode(), "tokens": tokens})
     print(outputs)
-    expected = {"bergamot": bergamot.__version__, "texts": TEXTS, "outputs": outputs}
-    (HERE / "expected.json").write_text(json.dumps(expected, ensure_ascii=False) + "\n")
+    expected = {"bergamot": bergamot.__version__, "texts": texts, "outputs": outputs}
+    (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False) + "\n")
+
+
+def main():
+    english = ENGLISH.replace("\n", " ").replace(". ", ".\n")
+    train(HERE / "vocab", english, VOCABULARY)
+    items = weights(np.random.default_rng(SEED))
+    write(HERE / "model.bin", items, False)
+    write(HERE / "model.intgemm.bin", items, True)
+    record(HERE, ["vocab.spm", "vocab.spm"], TEXTS)
+
+    two = HERE / "two"
+    two.mkdir(exist_ok=True)
+    chinese = CHINESE.replace("\n", "").replace("。", "。\n")
+    train(two / "srcvocab", chinese, SOURCE, byte_fallback=True, split_digits=True,
+          user_defined_symbols=["__source__", "__sep__"], character_coverage=0.98)
+    train(two / "trgvocab", english, VOCABULARY)
+    separate = {"tied-embeddings-all": "false", "tied-embeddings": "true", "dim-vocabs": f"[{SOURCE}, {VOCABULARY}]"}
+    write(two / "model.bin", weights(np.random.default_rng(SEED_OF_TWO), SOURCE), False, **separate)
+    record(two, ["srcvocab.spm", "trgvocab.spm"], SOURCES)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,15 @@ FAMILIES = {
         decoder_start_token_id=257,
         share_encoder_decoder_embeddings=True,
     ),
+    # A vocabulary for each side, as the hub has it for some pairs.
+    "marian-two": t.MarianConfig(
+        **SHAPE | {"vocab_size": VOCABULARY + 7},
+        decoder_vocab_size=VOCABULARY,
+        activation_function="relu",
+        pad_token_id=257,
+        decoder_start_token_id=257,
+        share_encoder_decoder_embeddings=False,
+    ),
     # facebook/nllb-200-distilled-600M, facebook/m2m100_418M
     "m2m100": t.M2M100Config(
         **SHAPE,
@@ -76,7 +85,7 @@ FAMILIES = {
 }
 # What texts begin with behind the first token; the seeds of the weights.
 FORCED = {"m2m100": ENGLISH}
-SEEDS = {"marian": 9, "m2m100": 7, "madlad": 4, "t5": 4}
+SEEDS = {"marian": 9, "marian-two": 9, "m2m100": 7, "madlad": 4, "t5": 4}
 
 
 def recorded(model, config, forced):
@@ -102,14 +111,16 @@ def varied(model, name):
         elif parameter.endswith("bias"):
             tensor.copy_(torch.randn_like(tensor) * 0.2)
         elif "encoder_attn.out_proj" in parameter:
-            tensor.mul_(0.4 if name == "marian" else 1.0)
+            tensor.mul_(0.4 if name.startswith("marian") else 1.0)
         elif "fc" in parameter or "self_attn" in parameter:
             # So that little of the token that is read is left where the next is chosen.
-            tensor.mul_(2 if name == "marian" else 3)
+            tensor.mul_(2 if name.startswith("marian") else 3)
     # Small where sums grow from layer to layer, so that a text doesn't say its last token again.
-    model.get_input_embeddings().weight.mul_(2.0 if name == "marian" else 0.5)
-    model.get_input_embeddings().weight[[256, 258]] *= 1.5
-    if name == "marian":
+    tables = {id(t): t for t in (model.model.encoder.embed_tokens.weight, model.model.decoder.embed_tokens.weight)}
+    for table in tables.values():
+        table.mul_(2.0 if name.startswith("marian") else 0.5)
+        table[[256, 258]] *= 1.5
+    if name.startswith("marian"):
         model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias) * 0.1)
 
 

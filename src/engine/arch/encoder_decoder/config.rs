@@ -26,6 +26,8 @@ pub struct Config {
     /// Simpler simple recurrent units stand in the place of the decoder's own attention (Kim et al.
     /// 2019, D19-5632).
     pub(super) recurrent: bool,
+    /// Sources and what is written have embeddings of their own.
+    pub(super) two_vocabularies: bool,
     pub(super) positions: Positions,
     pub(super) embedding_scale: f32,
     /// Multiplies the dot products of attention; none where that is 1 over the root of a head's size.
@@ -148,9 +150,6 @@ impl Config {
                 return Err(format!("its config.json sets `{name}`, which is not supported yet"));
             }
         }
-        if flag("share_encoder_decoder_embeddings") == Some(false) {
-            return Err("it has two vocabularies, which is not supported yet".into());
-        }
         let hidden = number("d_model")?;
         let half = hidden / 2;
         let steps = if marian { hidden as f32 / 2.0 } else { half.saturating_sub(1).max(1) as f32 };
@@ -187,6 +186,7 @@ impl Config {
             // PyTorch's default, which none of these models changes.
             norm: NormOf::Layer { eps: 1e-5 },
             recurrent: false,
+            two_vocabularies: marian && flag("share_encoder_decoder_embeddings") == Some(false),
             positions: Positions::Absolute(Sinusoidal {
                 frequencies: (0..half).map(frequency).collect(),
                 // fairseq's: the padding's id, and one more.
@@ -216,7 +216,6 @@ impl Config {
             ("transformer-postprocess-top", ""),
             ("transformer-ffn-depth", "2"),
             ("transformer-tied-layers", ""),
-            ("tied-embeddings-all", "true"),
         ] {
             let found = options.text(name);
             if found != expected {
@@ -236,6 +235,11 @@ impl Config {
             if options.is_set(name) {
                 return Err(format!("its option `{name}` is set, which is not supported yet"));
             }
+        }
+        if !options.is_set("tied-embeddings-all")
+            && (!options.is_set("tied-embeddings") || options.is_set("tied-embeddings-src"))
+        {
+            return Err("its embeddings aren't tied as those of Firefox's models".into());
         }
         if !matches!(options.text("transformer-postprocess-emb"), "" | "d")
             || options.number("lemma-dim-emb").is_ok_and(|size| size > 0)
@@ -273,6 +277,7 @@ impl Config {
             norm_first: false,
             norm: NormOf::Layer { eps: 1e-9 },
             recurrent: true,
+            two_vocabularies: !options.is_set("tied-embeddings-all"),
             positions: Positions::Absolute(Sinusoidal {
                 frequencies: (0..half).map(|i| (-(i as f32) * step).exp()).collect(),
                 offset: 0,
@@ -331,6 +336,7 @@ impl Config {
             norm_first: true,
             norm: NormOf::RootMeanSquare { eps: eps as f32 },
             recurrent: false,
+            two_vocabularies: false,
             positions: Positions::Relative(relative),
             embedding_scale: 1.0,
             attention_scale: Some(1.0),
