@@ -227,6 +227,42 @@ fn an_m2m100_folder_s_tokenizer_gives_the_recorded_sources() {
     assert_eq!(tokenizer.decode(&ids).trim(), "The bridge");
 }
 
+/// MADLAD-400 is told by its source that English is wanted: its piece for that stands in the vocabulary, or,
+/// as newer versions of transformers write it, among the tokens that were added.
+#[test]
+fn a_madlad_folder_s_sources_ask_for_english() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, json: &Value| {
+        std::fs::write(folder.path().join(file), json.to_string()).unwrap();
+    };
+    write("config.json", &serde_json::json!({ "model_type": "t5", "eos_token_id": 2 }));
+    let pieces = ["<unk>", "<s>", "</s>", "<2en>", "▁", "▁Die", "▁Brücke", "<", "2", "e", "n", ">"];
+    let vocab: Vec<(&str, f64)> =
+        pieces.iter().zip([0.0; 4].into_iter().chain([-4.0; 8])).map(|(p, s)| (*p, s)).collect();
+    for listed in [false, true] {
+        let added: Vec<Value> = pieces[..if listed { 4 } else { 3 }].iter().enumerate().map(|(id, piece)| {
+            serde_json::json!({ "id": id, "content": piece, "special": id < 3, "single_word": false,
+                "lstrip": false, "rstrip": false, "normalized": false })
+        }).collect();
+        let metaspace = serde_json::json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true });
+        write(
+            "tokenizer.json",
+            &serde_json::json!({
+                "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
+                "pre_tokenizer": metaspace, "post_processor": null, "decoder": metaspace,
+                "model": { "type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": false },
+            }),
+        );
+        let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
+        let values = Values::default();
+        let fields = context! { tag => "de", text => values.text("Die Brücke") };
+        let prompts = Prompts::load(None).unwrap();
+        let prompt = prompts.render("translate.madlad.jinja", fields, &values, &tokenizer).unwrap();
+        let marked: &[u32] = if listed { &[3] } else { &[4, 3] };
+        assert_eq!(prompt.levels, [[marked, &[5, 6, 2]].concat(), vec![0]]);
+    }
+}
+
 /// Vocabularies with pieces for single bytes and such as users define, as Firefox's newer models have
 /// them: ids as SentencePiece gives them, of texts and of thousands of lines.
 #[test]

@@ -58,7 +58,7 @@ impl Values {
 }
 
 /// The templates in `prompts/`, compiled in.
-const BUILT_IN: [(&str, &str); 22] = [
+const BUILT_IN: [(&str, &str); 23] = [
     ("translate.chatml.jinja", include_str!("../../prompts/translate.chatml.jinja")),
     (
         "translate.chatml-nothink.jinja",
@@ -74,6 +74,7 @@ const BUILT_IN: [(&str, &str); 22] = [
     ("translate.marian.jinja", include_str!("../../prompts/translate.marian.jinja")),
     ("translate.m2m100.jinja", include_str!("../../prompts/translate.m2m100.jinja")),
     ("translate.small100.jinja", include_str!("../../prompts/translate.small100.jinja")),
+    ("translate.madlad.jinja", include_str!("../../prompts/translate.madlad.jinja")),
     ("translate.nllb.jinja", include_str!("../../prompts/translate.nllb.jinja")),
     ("translate.llama3.jinja", include_str!("../../prompts/translate.llama3.jinja")),
     (

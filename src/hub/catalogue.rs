@@ -22,6 +22,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/lmt-60-4b-q4_k_m.toml"),
     include_str!("../../models/lmt-60-8b-q4_k_m.toml"),
     include_str!("../../models/m2m100-418m.toml"),
+    include_str!("../../models/madlad-400-3b.toml"),
     include_str!("../../models/multilingual-e5-small-q4_0.toml"),
     include_str!("../../models/multilingual-e5-small.toml"),
     include_str!("../../models/nllb-200-distilled-600m.toml"),

@@ -185,6 +185,8 @@ struct Header {
     parameters: f64,
     /// The only language that it translates from, if its files say so.
     from: Option<&'static str>,
+    /// There is a prompt for it.
+    prompted: bool,
 }
 
 /// The language that a file of Firefox's is named for: `model.deen.intgemm.alphas.bin`.
@@ -235,6 +237,7 @@ impl Header {
             context_length,
             parameters,
             from: None,
+            prompted: true,
         })
     }
 
@@ -263,6 +266,10 @@ impl Header {
             // Most are kept in 16 bits.
             parameters: bytes as f64 / 2.0,
             from: None,
+            // Of T5's kind only MADLAD-400, which is told so, is known to write English.
+            prompted: shape.shape().architecture != "t5"
+                || std::fs::read_to_string(folder.join("tokenizer.json"))
+                    .is_ok_and(|tokenizer| tokenizer.contains("<2en>")),
         })
     }
 
@@ -281,6 +288,7 @@ impl Header {
             context_length: config.shape.context_length,
             parameters: bytes as f64,
             from: named_for(file),
+            prompted: true,
         })
     }
 
@@ -296,8 +304,9 @@ impl Header {
             architecture: self.architecture.clone(),
             // Base models and pure translators follow no instructions.
             roles: match self.prompt(path) {
+                _ if !self.prompted => Vec::new(),
                 "lmt" | "gemma-base" | "hunyuan" | "hunyuan-7b" | "translategemma" | "marian"
-                | "nllb" | "m2m100" | "small100" => {
+                | "nllb" | "m2m100" | "small100" | "madlad" => {
                     vec![Role::Translate]
                 }
                 _ => vec![Role::Translate, Role::Summarize],
@@ -341,6 +350,8 @@ impl Header {
             "lmt"
         } else if self.architecture == "marian" {
             "marian"
+        } else if self.architecture == "t5" {
+            "madlad"
         } else if self.architecture == "m2m_100" {
             // SMaLL-100 is told the target's language in the source.
             let small = ["small100", "small-100"]
@@ -429,6 +440,22 @@ mod tests {
             assert_eq!(found.manifest.context_length, 512);
             assert_eq!(found.manifest.architecture, architecture);
             assert!(found.manifest.warning.is_some());
+        }
+    }
+
+    #[test]
+    fn only_a_t5_that_can_be_asked_for_english_translates() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = serde_json::json!({
+            "model_type": "t5", "d_model": 8, "d_kv": 4, "num_heads": 2, "num_layers": 1,
+            "relative_attention_num_buckets": 8,
+        });
+        std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+        std::fs::write(dir.path().join("model.safetensors"), "x").unwrap();
+        for (tokenizer, roles) in [("{}", vec![]), ("<2en>", vec![Role::Translate])] {
+            std::fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
+            let found = resolved(dir.path()).unwrap().manifest;
+            assert_eq!((found.prompt.as_str(), found.roles), ("madlad", roles));
         }
     }
 
