@@ -319,10 +319,12 @@ impl Pipeline {
     pub fn measured(&self, observer: &mut dyn Observer) -> Result<Measured> {
         let family = self.settings.from.clone().unwrap_or_else(|| "de".into());
         let named = self.settings.model.as_ref().map(|model| hub::resolve(&self.catalogue, model));
-        let translates = |resolved: Resolved| resolved.manifest.roles.contains(&Role::Translate);
-        match named.transpose()?.is_none_or(translates) {
-            true => self.load(Role::Translate, Some(&family), observer),
-            false => self.load(Role::Summarize, None, observer),
+        match named.transpose()? {
+            // Whatever its job is, that is the one to measure.
+            Some(named) if !named.manifest.roles.contains(&Role::Translate) => {
+                self.load_resolved(named, true, None, observer)
+            }
+            _ => self.load(Role::Translate, Some(&family), observer),
         }
         .map(Measured)
     }
@@ -356,10 +358,21 @@ impl Pipeline {
         observer: &mut dyn Observer,
     ) -> Result<Arc<Loaded>> {
         let (resolved, named) = self.resolve(role, family)?;
-        let manifest = &resolved.manifest;
         if let (Some(family), true) = (family, role == Role::Translate) {
-            knows(manifest, family)?;
+            knows(&resolved.manifest, family)?;
         }
+        self.load_resolved(resolved, named, family, observer)
+    }
+
+    /// The same of a model that was chosen, perhaps because it was `named`.
+    fn load_resolved(
+        &self,
+        resolved: Resolved,
+        named: bool,
+        family: Option<&str>,
+        observer: &mut dyn Observer,
+    ) -> Result<Arc<Loaded>> {
+        let manifest = &resolved.manifest;
         // A folder's adapter belongs to the model that was named with it.
         let chosen = self.settings.adapter.as_ref();
         let chosen = chosen.filter(|chosen| named || **chosen == AdapterChoice::None);

@@ -792,6 +792,28 @@ fn whatever_was_altered_in_a_brief_or_its_source_is_found() {
     assert!(out.contains("cannot read the article"), "{out}");
 }
 
+/// T5 1.1, which isn't told to write English, has no job; yet it is what was named.
+#[test]
+fn a_model_without_a_job_is_measured_and_used_for_nothing_else() {
+    let desk = Desk::new();
+    let recording =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder_decoders/t5");
+    let folder = common::recording::folder(&recording);
+    std::fs::rename(folder.path(), desk.path("t5")).unwrap();
+    desk.file("news.txt", GERMAN);
+    for command in ["translate", "summarize"] {
+        let (code, _, err) = run(desk.bare(&[command, "--model", "t5", "news.txt"]));
+        assert_eq!(code, 3, "{err}");
+        says(&err, &["t5 does not translate", "models list"]);
+    }
+    let bench =
+        ["bench", "--json", "--model", "t5", "--prefill", "4", "--batch", "1", "--tokens", "2"];
+    let (code, out, err) = run(desk.bare(&bench));
+    assert_eq!(code, 0, "{err}");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["model"]["id"], "t5", "{out}");
+}
+
 #[test]
 fn bench_measures_what_it_was_asked_for_and_compares_with_an_earlier_run() {
     let desk = Desk::new();

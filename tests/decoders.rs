@@ -188,9 +188,18 @@ fn a_shape_that_is_not_computed_is_refused() {
 #[test]
 fn a_folder_becomes_a_gguf_file_that_is_computed_alike() {
     let out = tempfile::tempdir().unwrap();
-    for name in
-        ["gemma4", "gemma4-wide", "hunyuan", "llama3", "qwen2-tied", "qwen3", "smollm2", "smollm3"]
-    {
+    for name in [
+        "gemma4",
+        "gemma4-wide",
+        "hunyuan",
+        "llama3",
+        "qwen2-tied",
+        "qwen3",
+        "qwen35",
+        "qwen35-shared",
+        "smollm2",
+        "smollm3",
+    ] {
         let expected = expected(name);
         let path = out.path().join(format!("{name}.gguf"));
         let converted = convert(folder(name).path(), &path, Format::F32).unwrap();

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use super::{
     arch::{
         config::{Config, LayerAttention, ROPE_FACTORS, Rope, UNTURNED},
+        delta::DeltaShape,
         weights::{GgufWeights, HubWeights, Weights},
     },
     gguf, hub_folder,
@@ -92,9 +93,6 @@ pub fn convert(folder: &Path, out: &Path, format: Format) -> Result<Converted> {
     let json = hub_folder::config(folder).map_err(fail)?;
     let json = json.get("text_config").unwrap_or(&json);
     let config = Config::from_hub(json).map_err(fail)?;
-    if config.delta.is_some() {
-        return Err(fail("layers of the delta rule can't be converted yet".into()));
-    }
     let mut weights = HubWeights::open(folder, &config.shape.architecture).map_err(fail)?;
     let mut metadata = shape(&config, json).map_err(fail)?;
     metadata.extend(tokenizer::gguf_metadata(folder).map_err(fail)?);
@@ -203,7 +201,7 @@ fn check(
 
 /// GGUF's names of the tensors that there are.
 fn names(config: &Config, weights: &HubWeights) -> Vec<String> {
-    const LAYER: [&str; 20] = [
+    const LAYER: [&str; 29] = [
         "attn_norm.weight",
         "attn_q.weight",
         "attn_q.bias",
@@ -224,6 +222,15 @@ fn names(config: &Config, weights: &HubWeights) -> Vec<String> {
         "proj.weight",
         "post_norm.weight",
         "layer_output_scale.weight",
+        "attn_qkv.weight",
+        "attn_gate.weight",
+        "ssm_a",
+        "ssm_alpha.weight",
+        "ssm_beta.weight",
+        "ssm_conv1d.weight",
+        "ssm_dt.bias",
+        "ssm_norm.weight",
+        "ssm_out.weight",
     ];
     let layers =
         (0..config.shape.layers).flat_map(|layer| LAYER.map(|part| format!("blk.{layer}.{part}")));
@@ -242,7 +249,11 @@ fn names(config: &Config, weights: &HubWeights) -> Vec<String> {
 /// A tensor as GGUF files have it.
 fn arranged(config: &Config, name: &str, weights: &mut HubWeights) -> candle_core::Result<Tensor> {
     let tensor = weights.full(name)?;
-    let heads = match name.split('.').nth(2) {
+    let part = name.split('.').nth(2);
+    if let (Some(delta), Some(part)) = (&config.delta, part) {
+        return tiled(delta, part, tensor);
+    }
+    let heads = match part {
         Some("attn_q") => config.shape.heads,
         Some("attn_k") => config.shape.kv_heads,
         _ => return Ok(tensor),
@@ -254,6 +265,27 @@ fn arranged(config: &Config, name: &str, weights: &mut HubWeights) -> candle_cor
     let dims = tensor.dims().to_vec();
     let half = config.shape.head_size / 2;
     tensor.reshape((heads, 2, half, ()))?.transpose(1, 2)?.contiguous()?.reshape(dims)
+}
+
+/// A tensor of Qwen3.5's with the heads of values in GGUF's order: the first one of each head of keys, then
+/// the second ones.
+fn tiled(delta: &DeltaShape, part: &str, tensor: Tensor) -> candle_core::Result<Tensor> {
+    let DeltaShape { key_heads, value_heads, key_size, value_size, .. } = *delta;
+    let reordered = |tensor: &Tensor, floats: usize| {
+        let heads = tensor.reshape((key_heads, value_heads / key_heads, floats, ()))?;
+        heads.transpose(0, 1)?.contiguous()?.reshape(tensor.dims())
+    };
+    match part {
+        "attn_qkv" | "ssm_conv1d" => {
+            let keys = 2 * key_heads * key_size;
+            let values = tensor.narrow(0, keys, value_heads * value_size)?.contiguous()?;
+            Tensor::cat(&[&tensor.narrow(0, 0, keys)?, &reordered(&values, value_size)?], 0)
+        }
+        "attn_gate" => reordered(&tensor, value_size),
+        "ssm_a" | "ssm_alpha" | "ssm_beta" | "ssm_dt" => reordered(&tensor, 1),
+        "ssm_out" => reordered(&tensor.t()?.contiguous()?, value_size)?.t()?.contiguous(),
+        _ => Ok(tensor),
+    }
 }
 
 fn number(n: usize) -> std::result::Result<Value, String> {
@@ -295,6 +327,33 @@ fn gemma4(
     Ok(())
 }
 
+/// What the header says of Qwen3.5's layers, and of how much of a head is turned.
+fn qwen35(
+    config: &Config,
+    delta: &DeltaShape,
+    json: &Json,
+    put: &mut dyn FnMut(&str, Value),
+) -> std::result::Result<(), String> {
+    put("ssm.conv_kernel", number(delta.kernel)?);
+    put("ssm.state_size", number(delta.key_size)?);
+    put("ssm.group_count", number(delta.key_heads)?);
+    put("ssm.time_step_rank", number(delta.value_heads)?);
+    put("ssm.inner_size", number(delta.value_heads * delta.value_size)?);
+    let recurrent = config.attention.iter().map(|layer| Value::Bool(layer.is_none()));
+    put("attention.recurrent_layers", Value::Array(recurrent.collect()));
+    // How many pairs tell an image's time, height and width; texts' are all the same.
+    let rope = json.get("rope_parameters").or(json.get("rope_scaling"));
+    let sections = rope.and_then(|rope| rope.get("mrope_section")?.as_array());
+    let sections = sections.into_iter().flatten().filter_map(|n| i32::try_from(n.as_u64()?).ok());
+    let mut sections: Vec<i32> = sections.collect();
+    if sections.is_empty() {
+        sections = vec![11, 11, 10];
+    }
+    sections.resize(4, 0);
+    put("rope.dimension_sections", Value::Array(sections.into_iter().map(Value::I32).collect()));
+    Ok(())
+}
+
 /// What the header says of the shape.
 fn shape(config: &Config, json: &Json) -> std::result::Result<Vec<(String, Value)>, String> {
     let shape = &config.shape;
@@ -316,7 +375,11 @@ fn shape(config: &Config, json: &Json) -> std::result::Result<Vec<(String, Value
         put("attention.head_count_kv", number(shape.kv_heads)?);
         put("attention.key_length", number(shape.head_size)?);
         put("attention.value_length", number(shape.head_size)?);
-        put("rope.dimension_count", number(shape.head_size)?);
+        let turned = config.rotary.first().filter(|_| config.delta.is_some());
+        put("rope.dimension_count", number(turned.map_or(shape.head_size, |r| r.head_size))?);
+    }
+    if let Some(delta) = &config.delta {
+        qwen35(config, delta, json, &mut put)?;
     }
     put("attention.layer_norm_rms_epsilon", Value::F32(real("rms_norm_eps").unwrap_or(1e-6)));
     if let Some(rotary) = config.rotary.first() {

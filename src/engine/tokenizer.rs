@@ -611,6 +611,7 @@ fn pre_tokenizer(json: &serde_json::Value) -> Result<&'static str, String> {
         [] => Ok("gpt-2"),
         [one] if one.contains(r"|\p{N}{1,3}|") => Ok("llama-bpe"),
         [one] if one.contains(r"|\p{N}|") && !one.contains(r"\p{M}") => Ok("qwen2"),
+        [one] if one.contains(r"[\p{L}\p{M}]+|\p{N}|") => Ok("qwen35"),
         [numbers, chinese, _] if *numbers == r"\p{N}{1,3}" && chinese.starts_with("[一-") => {
             Ok("hunyuan-dense")
         }

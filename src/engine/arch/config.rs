@@ -592,12 +592,14 @@ impl Config {
             |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(*a, *b));
         let turns =
             |a: &Self| -> Vec<f32> { a.rotary.iter().flat_map(Rotary::frequencies).collect() };
+        // The order of heads is the files' matter.
+        let untiled = |a: &Self| a.delta.map(|delta| DeltaShape { tiled: false, ..delta });
         let scales = |a: &Self| [a.scale, a.embedding_scale.unwrap_or(1.0), a.eps];
         if self.shape != other.shape {
             Some("its shape")
         } else if !like(&turns(self), &turns(other)) {
             Some("how positions are told")
-        } else if self.attention != other.attention || self.delta != other.delta {
+        } else if self.attention != other.attention || untiled(self) != untiled(other) {
             Some("which layers see what")
         } else if !like(&scales(self), &scales(other)) {
             Some("by what something is multiplied")
