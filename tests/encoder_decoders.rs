@@ -330,6 +330,10 @@ fn a_marian_folder_s_tokenizer_gives_the_recorded_ids() {
     assert_eq!(tokenizer.encode("The bridge").unwrap(), ids);
     assert_eq!(tokenizer.decode(&[2, 3]).trim(), "a bridge");
     assert_eq!((tokenizer.special("<pad>"), tokenizer.vocab_size()), (Some(4), 5));
+    // An id that no piece has is no token that a prompt could hold.
+    write("target_vocab.json", r#"{"</s>": 0, "▁a": 1, "▁b": 1}"#);
+    let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
+    assert_eq!((tokenizer.vocab_size(), tokenizer.special_pieces()), (3, vec!["</s>"]));
     write("target_vocab.json", r#"{"<unk>": 0, "</s>": 1, "▁a": 2}"#);
     let error = Tokenizer::from_hub(folder.path()).err().unwrap();
     assert!(error.contains("different ids for </s>"), "{error}");

@@ -1,7 +1,7 @@
 //! SentencePiece's model files (google/sentencepiece, `src/sentencepiece_model.proto`): text to
 //! pieces, as the library itself cuts it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 use tokenizers::{Model as _, models::bpe};
@@ -120,8 +120,9 @@ impl SentencePiece {
             return Err("it has no piece for what it doesn't know".into());
         };
         let of_kind = |id: usize, kind: i32| kinds.get(id) == Some(&kind);
-        let spelt = |byte: u8| model.pieces.iter().any(|p| p.piece() == spelling(byte));
-        if byte_fallback && !(0..=u8::MAX).all(spelt) {
+        let bytes = model.pieces.iter().zip(&kinds).filter(|(_, kind)| **kind == BYTE);
+        let bytes: HashSet<&str> = bytes.map(|(piece, _)| piece.piece()).collect();
+        if byte_fallback && !(0..=u8::MAX).all(|byte| bytes.contains(spelling(byte).as_str())) {
             return Err("it lacks pieces for single bytes".into());
         }
         let scores: Vec<f32> = model.pieces.iter().map(|p| p.score.unwrap_or(0.0)).collect();
@@ -357,7 +358,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn model(pieces: &[(&str, f32, i32)], normalizer: NormalizerProto) -> SentencePiece {
+    fn read(
+        pieces: &[(&str, f32, i32)],
+        trainer: Option<TrainerProto>,
+        normalizer: NormalizerProto,
+    ) -> Result<SentencePiece, String> {
         let piece = |(piece, score, kind): &(&str, f32, i32)| PieceProto {
             piece: Some((*piece).to_owned()),
             score: Some(*score),
@@ -365,10 +370,10 @@ mod tests {
         };
         let model = ModelProto {
             pieces: pieces.iter().map(piece).collect(),
-            trainer: None,
+            trainer,
             normalizer: Some(normalizer),
         };
-        SentencePiece::from_bytes(&model.encode_to_vec()).unwrap()
+        SentencePiece::from_bytes(&model.encode_to_vec())
     }
 
     #[test]
@@ -381,7 +386,7 @@ mod tests {
             ("▁ab", -2.5, NORMAL),
             ("▁", -3.0, NORMAL),
         ];
-        let model = model(&pieces, NormalizerProto::default());
+        let model = read(&pieces, None, NormalizerProto::default()).unwrap();
         assert_eq!(model.pieces("ab").unwrap(), ["▁ab"]);
         assert_eq!(model.pieces("  a  bb ").unwrap(), ["▁a", "▁", "b", "b"]);
         assert_eq!(model.pieces("zzb").unwrap(), ["▁", "zz", "b"]);
@@ -394,5 +399,9 @@ mod tests {
         assert!(SentencePiece::from_bytes(b"").is_err());
         let whole = [8u32.to_le_bytes(), 0u32.to_le_bytes()].concat();
         assert!(Charsmap::from_bytes(&whole).is_err());
+        let trainer = TrainerProto { byte_fallback: Some(true), ..TrainerProto::default() };
+        let pieces = [("<unk>", 0.0, UNKNOWN), ("<0x00>", 0.0, BYTE), ("a", -1.0, NORMAL)];
+        let error = read(&pieces, Some(trainer), NormalizerProto::default()).err().unwrap();
+        assert!(error.contains("pieces for single bytes"), "{error}");
     }
 }

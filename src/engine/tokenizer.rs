@@ -399,6 +399,8 @@ impl Tokenizer {
     #[must_use]
     pub fn special_pieces(&self) -> Vec<&str> {
         let mut pieces: Vec<&str> = self.specials.keys().map(String::as_str).collect();
+        // Ids that a vocabulary leaves out.
+        pieces.retain(|piece| !piece.is_empty());
         pieces.sort_by_key(|p| (std::cmp::Reverse(p.len()), *p));
         pieces
     }
