@@ -4,12 +4,16 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use brief::engine::{
     Backend, Engine, Prompt,
     check::Reference,
     convert::{Format, convert},
+    gguf,
     tokenizer::Part,
 };
 use common::recording::{self, agrees};
@@ -206,6 +210,17 @@ fn a_folder_becomes_a_gguf_file_that_is_computed_alike() {
         assert_eq!(converted.worst.1, 0.0, "{name}");
         assert_eq!(converted.bytes, path.metadata().unwrap().len());
         agrees(&mut load(&path), &expected, name);
+        // Tensors as llama.cpp's converter writes them, not one more.
+        let theirs = recordings().join(name).join("converted.gguf");
+        if theirs.exists() {
+            let [ours, theirs] = [&path, &theirs].map(|path| {
+                let (content, _) = gguf::open(path).unwrap();
+                let tensors = content.tensor_infos.iter();
+                let shapes = tensors.map(|(name, t)| (name.clone(), t.shape.dims().to_vec()));
+                shapes.collect::<BTreeMap<String, Vec<usize>>>()
+            });
+            assert_eq!(ours, theirs, "{name}");
+        }
     }
     // llama.cpp has no key for a scale that isn't a head's.
     let path = out.path().join("gemma3.gguf");

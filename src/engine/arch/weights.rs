@@ -522,6 +522,8 @@ impl HubWeights {
                     "ssm_norm" => "linear_attn.norm",
                     "ssm_out" => "linear_attn.out_proj",
                     "ffn_norm" if gemma => "pre_feedforward_layernorm",
+                    // GGUF files have it under the other name alone.
+                    "ffn_norm" if self.naming == Naming::Qwen35 => return Vec::new(),
                     "ffn_norm" => "post_attention_layernorm",
                     "ffn_gate" => "mlp.gate_proj",
                     "ffn_up" => "mlp.up_proj",
