@@ -104,7 +104,7 @@ pub trait Observer {
     /// Whether the person wants it to end.
     fn interrupted(&self) -> bool;
     /// Asks whether the person accepts a model's licence; `false` where nobody can be asked.
-    fn accepts_licence(&mut self, _model: &str, _licence: &str, _url: Option<&str>) -> bool {
+    fn accepts_licence(&mut self, _model: &Manifest) -> bool {
         false
     }
 }
@@ -461,11 +461,7 @@ impl Pipeline {
             force: false,
         };
         if !how.accept_licence && !self.store.licence_accepted(manifest) {
-            how.accept_licence = observer.accepts_licence(
-                &manifest.id,
-                &manifest.licence,
-                manifest.licence_url.as_deref(),
-            );
+            how.accept_licence = observer.accepts_licence(manifest);
         }
         resolved.weights(&self.store, how, &mut Fetching(observer))
     }

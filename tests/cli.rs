@@ -616,6 +616,11 @@ fn models_are_listed_described_and_found() {
     let (code, out, _) = run(desk.bare(&["models", "info", "gemma-3-270m-q4_k_m"]));
     assert_eq!(code, 0);
     assert!(out.contains("Gemma") && out.contains("a5fd3b62"), "{out}");
+    assert!(out.contains("  allows        Gemma is provided under"), "{out}");
+    let (_, out, _) = run(desk.bare(&["models", "info", "opus-mt-zh-en"]));
+    for told in ["any purpose", "if you name its", "  notes         BLEU on FLORES-200"] {
+        assert!(out.contains(told), "{out}");
+    }
     let (code, _, err) = run(desk.bare(&["models", "path", "gemma-3-270m-q4_k_m"]));
     assert_ne!(code, 0);
     says(&err, &["gemma-3-270m-q4_k_m", "not installed"]);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use textwrap::{WordSeparator, WordSplitter};
+
 use super::{
     Exit,
     args::{Models, ModelsCommand},
@@ -56,11 +58,7 @@ pub fn run(args: Models) -> Result<Exit> {
                 screen.begin(&id);
                 let accepted = accept_licence.unwrap_or(false)
                     || store.licence_accepted(manifest)
-                    || screen.accepts_licence(
-                        &id,
-                        &manifest.licence,
-                        manifest.licence_url.as_deref(),
-                    );
+                    || screen.accepts_licence(manifest);
                 let how = Pull { network, accept_licence: accepted, force };
                 let weights = store.pull(manifest, how, &mut Fetching(&mut screen))?;
                 screen.note(&format!("{id} is at {}", weights.path.display()));
@@ -306,6 +304,7 @@ fn listed_json(catalogue: &Catalogue, store: &Store, memory: Memory) -> String {
                 "roles": row.manifest.roles,
                 "languages": row.manifest.languages,
                 "licence": row.manifest.licence,
+                "allows": row.manifest.allows(),
                 "installed": row.installed,
                 "fits": row.fits,
                 "tried": row.manifest.tried,
@@ -343,8 +342,25 @@ fn described(manifest: &Manifest, store: &Store) -> String {
         let languages = adapter.languages.join(", ");
         text.push_str(&format!("  adapter       {} (for {languages})\n", adapter.name));
     }
-    if let Some(url) = &manifest.licence_url {
-        text.push_str(&format!("  terms         {url}\n"));
+    let told = [
+        ("allows", manifest.allows()),
+        ("terms", manifest.licence_url.as_deref()),
+        ("warning", manifest.warning.as_deref()),
+        ("notes", manifest.notes.as_deref()),
+    ];
+    for (what, told) in told {
+        let words = told.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        // Addresses stay whole.
+        let options = textwrap::Options::new(76)
+            .word_splitter(WordSplitter::NoHyphenation)
+            .word_separator(WordSeparator::AsciiSpace)
+            .break_words(false);
+        for (index, line) in textwrap::wrap(&words, options).iter().enumerate() {
+            let what = if index == 0 { what } else { "" };
+            if !line.is_empty() {
+                text.push_str(&format!("  {what:<14}{line}\n"));
+            }
+        }
     }
     for file in &manifest.files {
         let sha256 = file.sha256.as_deref().unwrap_or("not known yet; the first fetch records it");

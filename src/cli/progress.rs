@@ -9,7 +9,10 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::Loudness;
-use crate::pipeline::{Event, Observer};
+use crate::{
+    hub::Manifest,
+    pipeline::{Event, Observer},
+};
 
 /// Set by Ctrl-C.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -159,13 +162,16 @@ impl Observer for Screen {
         INTERRUPTED.load(Ordering::Relaxed)
     }
 
-    fn accepts_licence(&mut self, model: &str, licence: &str, url: Option<&str>) -> bool {
+    fn accepts_licence(&mut self, model: &Manifest) -> bool {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return false;
         }
         self.bar.suspend(|| {
-            eprintln!("{model} may be used under the {licence}.");
-            if let Some(url) = url {
+            eprintln!("{} may be used under the {}.", model.id, model.licence);
+            if let Some(terms) = model.allows() {
+                eprintln!("\n{}\n", terms.trim());
+            }
+            if let Some(url) = &model.licence_url {
                 eprintln!("Read them at {url}");
             }
             eprint!("Do you accept them? [y/N] ");

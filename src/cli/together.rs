@@ -15,6 +15,7 @@ use crate::{
     batch::Input,
     engine::Backend,
     error::Result,
+    hub::Manifest,
     pipeline::{Event, Observer},
 };
 
@@ -49,8 +50,8 @@ impl Observer for Onlooker<'_, '_> {
         self.stopped.load(Ordering::Relaxed) || self.screen.lock().interrupted()
     }
 
-    fn accepts_licence(&mut self, model: &str, licence: &str, url: Option<&str>) -> bool {
-        self.screen.lock().accepts_licence(model, licence, url)
+    fn accepts_licence(&mut self, model: &Manifest) -> bool {
+        self.screen.lock().accepts_licence(model)
     }
 }
 

@@ -188,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn every_licence_is_told_in_plain_words() {
+        for manifest in Catalogue::load(None).unwrap().manifests() {
+            assert!(manifest.allows().is_some(), "{}: {}", manifest.id, manifest.licence);
+            // Words of its own where more is asked for than the usual.
+            assert!(manifest.terms.is_some() || !manifest.licence_acceptance, "{}", manifest.id);
+        }
+    }
+
+    #[test]
     fn the_default_models_are_unique_and_able() {
         let catalogue = Catalogue::load(None).unwrap();
         for job in ["de", "zh", "bn", "summarize"] {

@@ -102,7 +102,7 @@ pub struct Manifest {
     /// `summarize`.
     #[serde(default)]
     pub default: Vec<String>,
-    /// The terms in short, shown before the licence is accepted.
+    /// The terms in short, shown before the licence is accepted; see [`Manifest::allows`].
     #[serde(default)]
     pub terms: Option<String>,
     /// A warning that every output made with the model carries, with the way to a better one.
@@ -267,6 +267,26 @@ impl Manifest {
             return Err("the role entail and `judge` go together".into());
         }
         Ok(())
+    }
+
+    /// What its licence allows, in plain words; the licence itself decides.
+    #[must_use]
+    pub fn allows(&self) -> Option<&str> {
+        let known = match self.licence.as_str() {
+            "Apache-2.0" => Some(
+                "You may use it for any purpose, change it and pass it on, with its licence and \
+                 its notices.",
+            ),
+            "MIT" => {
+                Some("You may use it for any purpose, change it and pass it on, with its licence.")
+            }
+            "CC-BY-4.0" => Some(
+                "You may use it for any purpose, change it and pass it on, if you name its authors \
+                 and say what you changed.",
+            ),
+            _ => None,
+        };
+        self.terms.as_deref().or(known)
     }
 
     /// The file of weights: the first that isn't part of the licence's text.
