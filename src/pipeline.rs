@@ -321,10 +321,12 @@ impl Pipeline {
         let named = self.settings.model.as_ref().map(|model| hub::resolve(&self.catalogue, model));
         match named.transpose()? {
             // Whatever its job is, that is the one to measure.
-            Some(named) if !named.manifest.roles.contains(&Role::Translate) => {
-                self.load_resolved(named, true, None, observer)
+            Some(named) => {
+                let translates = named.manifest.roles.contains(&Role::Translate);
+                let family = translates.then_some(family.as_str());
+                self.load_resolved(named, true, family, observer)
             }
-            _ => self.load(Role::Translate, Some(&family), observer),
+            None => self.load(Role::Translate, Some(&family), observer),
         }
         .map(Measured)
     }
@@ -358,13 +360,11 @@ impl Pipeline {
         observer: &mut dyn Observer,
     ) -> Result<Arc<Loaded>> {
         let (resolved, named) = self.resolve(role, family)?;
-        if let (Some(family), true) = (family, role == Role::Translate) {
-            knows(&resolved.manifest, family)?;
-        }
         self.load_resolved(resolved, named, family, observer)
     }
 
-    /// The same of a model that was chosen, perhaps because it was `named`.
+    /// The same of a model that was chosen, perhaps because it was `named`; to translate a `family`'s
+    /// texts, if one is given.
     fn load_resolved(
         &self,
         resolved: Resolved,
@@ -373,6 +373,9 @@ impl Pipeline {
         observer: &mut dyn Observer,
     ) -> Result<Arc<Loaded>> {
         let manifest = &resolved.manifest;
+        if let Some(family) = family {
+            knows(manifest, family)?;
+        }
         // A folder's adapter belongs to the model that was named with it.
         let chosen = self.settings.adapter.as_ref();
         let chosen = chosen.filter(|chosen| named || **chosen == AdapterChoice::None);

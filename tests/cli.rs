@@ -694,7 +694,6 @@ fn an_encoder_decoder_translates() {
     assert!(!lines[0].is_empty() && !lines[2].is_empty(), "{out}");
 }
 
-/// A brief of the German article, and the text of its JSON.
 /// Of other languages it would write nonsense.
 #[test]
 fn a_translator_of_one_language_is_used_for_no_other() {
@@ -721,6 +720,7 @@ fn a_translator_of_one_language_is_used_for_no_other() {
     );
 }
 
+/// A brief of the German article, and the text of its JSON.
 fn written(desk: &Desk) -> String {
     desk.file("news.txt", GERMAN);
     let (code, out, err) = run(desk.brief(&["summarize", "--format", "json", "-q", "news.txt"]));

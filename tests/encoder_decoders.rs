@@ -13,12 +13,12 @@ use common::recording::{self, agrees};
 use minijinja::context;
 use serde_json::Value;
 
-fn recordings() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoder_decoders")
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
 }
 
 fn load(name: &str, backend: &Backend) -> Engine {
-    let folder = recording::folder(&recordings().join(name));
+    let folder = recording::folder(&reference("encoder_decoders").join(name));
     Engine::load("tiny", folder.path(), backend).unwrap()
 }
 
@@ -43,7 +43,7 @@ fn a_shape_that_is_not_computed_is_refused() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         common::tiny::write_hub_folder(folder.path(), "qwen2");
-        let config = recordings().join(name).join("config.json");
+        let config = reference("encoder_decoders").join(name).join("config.json");
         let config = std::fs::read_to_string(config).unwrap();
         let mut config: Value = serde_json::from_str(&config).unwrap();
         config[key] = value;
@@ -54,7 +54,7 @@ fn a_shape_that_is_not_computed_is_refused() {
 }
 
 fn expected(name: &str) -> Value {
-    recording::expected(&recordings().join(name))
+    recording::expected(&reference("encoder_decoders").join(name))
 }
 
 #[test]
@@ -74,13 +74,18 @@ fn t5_writes_what_it_does_in_transformers() {
     check("t5");
 }
 
+/// A folder with files of another under names of their own.
+fn copied(from: &Path, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, name) in files {
+        std::fs::copy(from.join(file), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
 /// A folder as Firefox's models have theirs.
 fn firefox(model: &str) -> tempfile::TempDir {
-    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bergamot");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(recording.join(model), folder.path().join("model.deen.bin")).unwrap();
-    std::fs::copy(recording.join("vocab.spm"), folder.path().join("vocab.deen.spm")).unwrap();
-    folder
+    copied(&reference("bergamot"), &[(model, "model.deen.bin"), ("vocab.spm", "vocab.deen.spm")])
 }
 
 fn source(engine: &Engine, text: &str) -> Prompt {
@@ -92,19 +97,16 @@ fn source(engine: &Engine, text: &str) -> Prompt {
 
 #[test]
 fn firefox_s_models_write_what_bergamot_does() {
-    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/bergamot");
     let one = firefox("model.bin");
-    as_bergamot(one.path(), &recording::expected(&recording));
+    as_bergamot(one.path(), &recording::expected(&reference("bergamot")));
     // With a vocabulary for each side.
-    let recording = recording.join("two");
-    let two = tempfile::tempdir().unwrap();
-    for (from, to) in [
+    let recording = reference("bergamot/two");
+    let files = [
         ("model.bin", "model.zhen.bin"),
         ("srcvocab.spm", "srcvocab.zhen.spm"),
         ("trgvocab.spm", "trgvocab.zhen.spm"),
-    ] {
-        std::fs::copy(recording.join(from), two.path().join(to)).unwrap();
-    }
+    ];
+    let two = copied(&recording, &files);
     as_bergamot(two.path(), &recording::expected(&recording));
     std::fs::remove_file(two.path().join("trgvocab.zhen.spm")).unwrap();
     let error = Engine::load("tiny", two.path(), &Backend::cpu()).err().unwrap();
@@ -151,7 +153,8 @@ fn of_several_models_in_a_folder_none_is_taken() {
 
 #[test]
 fn every_recording_is_compared() {
-    let folders = std::fs::read_dir(recordings()).unwrap().map(|entry| entry.unwrap());
+    let folders =
+        std::fs::read_dir(reference("encoder_decoders")).unwrap().map(|entry| entry.unwrap());
     let folders = folders.filter(|entry| entry.path().is_dir());
     let mut names: Vec<String> =
         folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -185,12 +188,9 @@ fn texts_are_the_same_alone_and_among_others() {
 /// Sources as transformers' tokenizer of M2M100 gives them, with their language and end.
 #[test]
 fn an_m2m100_folder_s_tokenizer_gives_the_recorded_sources() {
-    let recorded =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/sentencepiece/m2m100");
-    let folder = tempfile::tempdir().unwrap();
-    for file in ["sentencepiece.bpe.model", "vocab.json"] {
-        std::fs::copy(recorded.join(file), folder.path().join(file)).unwrap();
-    }
+    let recorded = reference("sentencepiece/m2m100");
+    let files = ["sentencepiece.bpe.model", "vocab.json"].map(|file| (file, file));
+    let folder = copied(&recorded, &files);
     std::fs::write(folder.path().join("config.json"), r#"{"eos_token_id": 2}"#).unwrap();
     let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
     let expected = std::fs::read_to_string(recorded.join("expected.json")).unwrap();
@@ -267,8 +267,7 @@ fn a_madlad_folder_s_sources_ask_for_english() {
 /// them: ids as SentencePiece gives them, of texts and of thousands of lines.
 #[test]
 fn firefox_s_vocabularies_give_sentencepiece_s_ids() {
-    let recorded =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/sentencepiece/firefox");
+    let recorded = reference("sentencepiece/firefox");
     let expected = recording::expected(&recorded);
     let texts: Vec<String> = serde_json::from_value(expected["texts"].clone()).unwrap();
     assert!(texts.len() > 50);
@@ -299,11 +298,8 @@ fn firefox_s_vocabularies_give_sentencepiece_s_ids() {
 /// As SentencePiece cuts texts, and with the ids that transformers gives the pieces.
 #[test]
 fn a_marian_folder_s_tokenizer_gives_the_recorded_ids() {
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/sentencepiece");
-    let folder = tempfile::tempdir().unwrap();
-    for file in ["source.spm", "vocab.json"] {
-        std::fs::copy(recorded.join(file), folder.path().join(file)).unwrap();
-    }
+    let recorded = reference("sentencepiece");
+    let folder = copied(&recorded, &["source.spm", "vocab.json"].map(|file| (file, file)));
     std::fs::write(folder.path().join("config.json"), r#"{"eos_token_id": 0}"#).unwrap();
     let tokenizer = Tokenizer::from_hub(folder.path()).unwrap();
     let expected = std::fs::read_to_string(recorded.join("expected.json")).unwrap();

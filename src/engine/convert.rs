@@ -327,7 +327,7 @@ fn gemma4(
     Ok(())
 }
 
-/// What the header says of Qwen3.5's layers, and of how much of a head is turned.
+/// What the header says of Qwen3.5's layers.
 fn qwen35(
     config: &Config,
     delta: &DeltaShape,
@@ -375,7 +375,8 @@ fn shape(config: &Config, json: &Json) -> std::result::Result<Vec<(String, Value
         put("attention.head_count_kv", number(shape.kv_heads)?);
         put("attention.key_length", number(shape.head_size)?);
         put("attention.value_length", number(shape.head_size)?);
-        let turned = config.rotary.first().filter(|_| config.delta.is_some());
+        // Of Qwen3.5's heads a part is turned.
+        let turned = config.rotary.first();
         put("rope.dimension_count", number(turned.map_or(shape.head_size, |r| r.head_size))?);
     }
     if let Some(delta) = &config.delta {

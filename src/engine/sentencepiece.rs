@@ -26,8 +26,8 @@ struct PieceProto {
     #[prost(float, optional, tag = "2")]
     score: Option<f32>,
     /// Of [`NORMAL`] and its like.
-    #[prost(int32, optional, tag = "3")]
-    kind: Option<i32>,
+    #[prost(uint32, optional, tag = "3")]
+    kind: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -56,14 +56,18 @@ struct NormalizerProto {
 /// Model types.
 const UNIGRAM: i32 = 1;
 const BPE: i32 = 2;
-/// Kinds of pieces; GGUF has the same numbers.
-pub const NORMAL: i32 = 1;
+/// Kinds of pieces, which GGUF files have too (`tokenizer.ggml.token_type`): one that is text.
+pub const NORMAL: u32 = 1;
 /// What stands for all that the model doesn't know.
-pub const UNKNOWN: i32 = 2;
+pub const UNKNOWN: u32 = 2;
+/// No text can become one.
+pub const CONTROL: u32 = 3;
 /// Taken out of a text before anything else is done to it.
-pub const USER_DEFINED: i32 = 4;
+pub const USER_DEFINED: u32 = 4;
+/// Stands for nothing.
+pub const UNUSED: u32 = 5;
 /// One of the 256 bytes, `<0xE4>`: for characters that no piece has.
-pub const BYTE: i32 = 6;
+pub const BYTE: u32 = 6;
 
 /// How spaces are written in pieces.
 const SPACE: char = '▁';
@@ -84,23 +88,32 @@ enum Cutter {
     Merges(Box<bpe::BPE>),
 }
 
-/// A model file's pieces in the order of their ids, and their kinds.
-///
-/// # Errors
-/// It is damaged.
-pub fn listed(bytes: &[u8]) -> Result<Vec<(String, i32)>, String> {
-    let model = ModelProto::decode(bytes).map_err(|e| format!("it is damaged: {e}"))?;
-    let piece = |piece: PieceProto| (piece.piece.unwrap_or_default(), piece.kind.unwrap_or(NORMAL));
-    Ok(model.pieces.into_iter().map(piece).collect())
+/// A model file, read.
+pub struct ModelFile(ModelProto);
+
+impl ModelFile {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        ModelProto::decode(bytes).map(Self).map_err(|e| format!("it is damaged: {e}"))
+    }
+
+    /// Its pieces in the order of their ids, and their kinds.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<(String, u32)> {
+        let piece = |piece: &PieceProto| (piece.piece().to_owned(), piece.kind.unwrap_or(NORMAL));
+        self.0.pieces.iter().map(piece).collect()
+    }
 }
 
 impl SentencePiece {
-    /// Reads a model file.
+    /// What cuts text as a model file says.
     ///
     /// # Errors
     /// A sentence that says why it can't be used.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let model = ModelProto::decode(bytes).map_err(|e| format!("it is damaged: {e}"))?;
+    pub fn new(ModelFile(model): ModelFile) -> Result<Self, String> {
         let trainer = model.trainer.unwrap_or_default();
         let kind = trainer.model_type.unwrap_or(UNIGRAM);
         if !matches!(kind, UNIGRAM | BPE) {
@@ -114,12 +127,12 @@ impl SentencePiece {
             return Err("it marks spaces behind words, which is not supported yet".into());
         }
         let byte_fallback = trainer.byte_fallback == Some(true);
-        let kinds: Vec<i32> =
+        let kinds: Vec<u32> =
             model.pieces.iter().map(|piece| piece.kind.unwrap_or(NORMAL)).collect();
         let Some(unknown) = kinds.iter().position(|kind| *kind == UNKNOWN) else {
             return Err("it has no piece for what it doesn't know".into());
         };
-        let of_kind = |id: usize, kind: i32| kinds.get(id) == Some(&kind);
+        let of_kind = |id: usize, kind: u32| kinds.get(id) == Some(&kind);
         let bytes = model.pieces.iter().zip(&kinds).filter(|(_, kind)| **kind == BYTE);
         let bytes: HashSet<&str> = bytes.map(|(piece, _)| piece.piece()).collect();
         if byte_fallback && !(0..=u8::MAX).all(|byte| bytes.contains(spelling(byte).as_str())) {
@@ -359,11 +372,11 @@ mod tests {
     use super::*;
 
     fn read(
-        pieces: &[(&str, f32, i32)],
+        pieces: &[(&str, f32, u32)],
         trainer: Option<TrainerProto>,
         normalizer: NormalizerProto,
     ) -> Result<SentencePiece, String> {
-        let piece = |(piece, score, kind): &(&str, f32, i32)| PieceProto {
+        let piece = |(piece, score, kind): &(&str, f32, u32)| PieceProto {
             piece: Some((*piece).to_owned()),
             score: Some(*score),
             kind: Some(*kind),
@@ -373,14 +386,14 @@ mod tests {
             trainer,
             normalizer: Some(normalizer),
         };
-        SentencePiece::from_bytes(&model.encode_to_vec())
+        ModelFile::from_bytes(&model.encode_to_vec()).and_then(SentencePiece::new)
     }
 
     #[test]
     fn the_likeliest_pieces_are_taken_and_what_is_unknown_is_one() {
         let pieces = [
             ("<unk>", 0.0, UNKNOWN),
-            ("</s>", 0.0, 3),
+            ("</s>", 0.0, CONTROL),
             ("▁a", -1.0, NORMAL),
             ("b", -2.0, NORMAL),
             ("▁ab", -2.5, NORMAL),
@@ -395,8 +408,8 @@ mod tests {
 
     #[test]
     fn a_damaged_model_is_refused() {
-        assert!(SentencePiece::from_bytes(b"\xff\xff\xff").is_err());
-        assert!(SentencePiece::from_bytes(b"").is_err());
+        assert!(ModelFile::from_bytes(b"\xff\xff\xff").is_err());
+        assert!(ModelFile::from_bytes(b"").and_then(SentencePiece::new).is_err());
         let whole = [8u32.to_le_bytes(), 0u32.to_le_bytes()].concat();
         assert!(Charsmap::from_bytes(&whole).is_err());
         let trainer = TrainerProto { byte_fallback: Some(true), ..TrainerProto::default() };

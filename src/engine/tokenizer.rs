@@ -21,15 +21,10 @@ use tokenizers::{
 
 use super::{
     gguf, hub_folder, marian,
-    sentencepiece::{self, SentencePiece, by_merges},
+    sentencepiece::{
+        BYTE, CONTROL, ModelFile, NORMAL, SentencePiece, UNUSED, USER_DEFINED, by_merges,
+    },
 };
-
-/// GGUF's `tokenizer.ggml.token_type` values (llama.cpp, `llama_token_type`).
-const NORMAL: u32 = 1;
-const CONTROL: u32 = 3;
-const USER_DEFINED: u32 = 4;
-const UNUSED: u32 = 5;
-const BYTE: u32 = 6;
 
 /// GGUF's name for Gemma 4's tokenizer: SentencePiece's spelling, with merge rules in order.
 const GEMMA4: &str = "gemma4";
@@ -269,7 +264,7 @@ impl Tokenizer {
         file: &str,
         languages: &[&str],
     ) -> Result<Self, String> {
-        let cutter = SentencePiece::from_bytes(&read(&folder.join(file))?)
+        let cutter = SentencePiece::new(model_file(&folder.join(file))?)
             .map_err(|e| format!("{file}: {e}"))?;
         let settings = hub_folder::json(folder, "tokenizer_config.json")?.unwrap_or_default();
         let separate = settings.get("separate_vocabs").and_then(|v| v.as_bool()).unwrap_or(false);
@@ -287,24 +282,16 @@ impl Tokenizer {
     /// # Errors
     /// A sentence naming the file and what is wrong with it.
     pub fn from_marian(files: &marian::Vocabularies) -> Result<Self, String> {
-        let listed = |path: &Path, bytes: &[u8]| -> Result<Vec<(String, u32)>, String> {
-            let kind = |kind: i32| match kind {
-                sentencepiece::NORMAL | sentencepiece::USER_DEFINED | sentencepiece::BYTE => {
-                    kind.cast_unsigned()
-                }
-                _ => CONTROL,
-            };
-            let listed = sentencepiece::listed(bytes).map_err(|e| named(path, &e))?;
-            Ok(listed.into_iter().map(|(piece, of)| (piece, kind(of))).collect())
+        let pieces = |file: &ModelFile| -> Vec<(String, u32)> {
+            let is_text = |kind: u32| matches!(kind, NORMAL | USER_DEFINED | BYTE);
+            let pieces = file.pieces().into_iter();
+            pieces.map(|(piece, of)| (piece, if is_text(of) { of } else { CONTROL })).collect()
         };
         let path = &files.source;
-        let bytes = read(path)?;
-        let cutter = SentencePiece::from_bytes(&bytes).map_err(|e| named(path, &e))?;
-        let mut source = listed(path, &bytes)?;
-        let mut target = match &files.target {
-            Some(path) => Some(listed(path, &read(path)?)?),
-            None => None,
-        };
+        let file = model_file(path)?;
+        let mut source = pieces(&file);
+        let mut target = files.target.as_deref().map(model_file).transpose()?.as_ref().map(pieces);
+        let cutter = SentencePiece::new(file).map_err(|e| named(path, &e))?;
         target.as_mut().unwrap_or(&mut source).push(("<pad>".into(), CONTROL));
         Self::of_source(cutter, source, target, None).map_err(|e| named(path, &e))
     }
@@ -484,8 +471,10 @@ fn ends(named: impl Iterator<Item = u32>, specials: &HashMap<String, u32>) -> Ve
     ends
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|e| named(path, &format!("cannot be read: {e}")))
+/// A vocabulary of SentencePiece's.
+fn model_file(path: &Path) -> Result<ModelFile, String> {
+    let bytes = std::fs::read(path).map_err(|e| named(path, &format!("cannot be read: {e}")))?;
+    ModelFile::from_bytes(&bytes).map_err(|e| named(path, &e))
 }
 
 fn named(path: &Path, reason: &str) -> String {

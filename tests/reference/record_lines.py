@@ -4,22 +4,18 @@
     python record_lines.py MODELS_FOLDER SHARED_FOLDER OUTPUT_FILE
 
 Every line of flores-dev and of the seeds. Qwen's lines are composed first (NFC), as its authors'
-tokenizer does and llama.cpp doesn't. A digest is SHA-256 over each line's number of ids and its ids, as
-little-endian 32-bit numbers, a hundred lines to a digest.
+tokenizer does and llama.cpp doesn't. Digests as lines.py makes them.
 """
 
 import argparse
-import hashlib
 import json
 import pathlib
-import struct
 import unicodedata
 
 import llama_cpp
 
+from lines import digests, paths
 from record import MODELS, sha256, versions
-
-BLOCK = 100
 
 
 def main():
@@ -28,27 +24,22 @@ def main():
     parser.add_argument("shared", type=pathlib.Path)
     parser.add_argument("output", type=pathlib.Path)
     arguments = parser.parse_args()
-    paths = sorted(arguments.shared.glob("flores-dev/*.txt")) + sorted(arguments.shared.glob("seeds/*.txt"))
     models = []
     for name, file in MODELS.items():
         model = next(arguments.models.glob(f"*/{file}"))
         llama = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
         files = []
-        for path in paths:
+        for path in paths(arguments.shared):
             lines = path.read_text().split("\n")
             if name.startswith("qwen"):
                 lines = [unicodedata.normalize("NFC", line) for line in lines]
             ids = [llama.tokenize(line.encode(), add_bos=False, special=False) for line in lines]
-            digests = [
-                hashlib.sha256(b"".join(struct.pack(f"<{len(i) + 1}I", len(i), *i) for i in block)).hexdigest()
-                for block in (ids[at : at + BLOCK] for at in range(0, len(ids), BLOCK))
-            ]
             files.append(
                 {
                     "path": str(path.relative_to(arguments.shared)),
                     "lines": len(lines),
                     "tokens": sum(map(len, ids)),
-                    "digests": digests,
+                    "digests": digests(ids),
                 }
             )
         models.append({"model": name, "file": file, "sha256": sha256(model), "files": files})

@@ -116,22 +116,29 @@ impl Matrix {
                 Ok(QMatMul::Tensor(tensor.to_device(device)?))
             }
             // candle multiplies Q5_0 on processors without vectors, and Q8_0 with them.
-            Self::Blocks { dtype: GgmlDType::Q5_0, columns, data } if device.is_cpu() => {
-                let (dtype, data) = (GgmlDType::Q8_0, q5_0_as_q8_0(data));
-                Self::Blocks { dtype, columns: *columns, data }.candle(ids, device)
+            Self::Blocks { dtype: GgmlDType::Q5_0, columns, .. } if device.is_cpu() => {
+                let (dtype, data) = (GgmlDType::Q8_0, q5_0_as_q8_0(&self.taken(ids)?));
+                Self::Blocks { dtype, columns: *columns, data }.candle(None, device)
             }
             Self::Blocks { .. } => QMatMul::from_arc(Arc::new(self.tensor(ids, device)?)),
         }
     }
 
+    /// The bytes of all rows, or of those of `ids`, one after the other.
+    fn taken(&self, ids: Option<&[u32]>) -> Result<Cow<'_, [u8]>> {
+        match (self, ids) {
+            (Self::Blocks { data, .. }, None) => Ok(data.into()),
+            _ => self.rows(ids).map(|rows| rows.concat().into()),
+        }
+    }
+
     fn tensor(&self, ids: Option<&[u32]>, device: &Device) -> Result<QTensor> {
-        let Self::Blocks { dtype, columns, data } = self else {
+        let Self::Blocks { dtype, columns, .. } = self else {
             bail!("the matrix is not in blocks")
         };
-        let taken = ids.map(|ids| self.rows(Some(ids))).transpose()?.map(|rows| rows.concat());
-        let data = taken.as_ref().unwrap_or(data);
+        let data = self.taken(ids)?;
         let rows = data.len() / self.width()?;
-        QTensor::new(QStorage::from_data(data.into(), device, *dtype)?, (rows, *columns))
+        QTensor::new(QStorage::from_data(data, device, *dtype)?, (rows, *columns))
     }
 }
 
@@ -585,14 +592,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn rows_of_blocks_are_the_rows_of_their_values() {
+    /// Six rows of 64: as they are, in blocks of that type, and what those hold.
+    fn blocks(dtype: GgmlDType) -> (Tensor, Matrix, Vec<Vec<f32>>) {
         let values: Vec<f32> = (0..6 * 64).map(|i| (i as f32 * 0.7).sin()).collect();
         let tensor = Tensor::from_vec(values, (6, 64), &Device::Cpu).unwrap();
-        let quantised = QTensor::quantize(&tensor, GgmlDType::Q8_0).unwrap();
-        let all: Vec<Vec<f32>> = quantised.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
-        let (dtype, columns, data) = (GgmlDType::Q8_0, 64, quantised.data().unwrap().into_owned());
-        let matrix = Matrix::Blocks { dtype, columns, data };
+        let quantised = QTensor::quantize(&tensor, dtype).unwrap();
+        let held = quantised.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
+        let data = quantised.data().unwrap().into_owned();
+        (tensor, Matrix::Blocks { dtype, columns: 64, data }, held)
+    }
+
+    #[test]
+    fn rows_of_blocks_are_the_rows_of_their_values() {
+        let (tensor, matrix, all) = blocks(GgmlDType::Q8_0);
         assert_eq!(matrix.shape().unwrap(), (6, 64));
         for (matrix, tolerance) in [(&matrix, 0.0), (&Matrix::Full(tensor), 0.01)] {
             let taken = matrix.dequantised(Some(&[4, 0, 5])).unwrap();
@@ -608,12 +620,7 @@ mod tests {
 
     #[test]
     fn blocks_of_five_bits_are_the_same_numbers_for_candle_on_the_processor() {
-        let values: Vec<f32> = (0..6 * 64).map(|i| (i as f32 * 0.7).sin()).collect();
-        let tensor = Tensor::from_vec(values, (6, 64), &Device::Cpu).unwrap();
-        let quantised = QTensor::quantize(&tensor, GgmlDType::Q5_0).unwrap();
-        let all: Vec<Vec<f32>> = quantised.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
-        let (dtype, columns, data) = (GgmlDType::Q5_0, 64, quantised.data().unwrap().into_owned());
-        let matrix = Matrix::Blocks { dtype, columns, data };
+        let (_, matrix, all) = blocks(GgmlDType::Q5_0);
         let QMatMul::QTensor(held) = matrix.candle(Some(&[4, 0, 5]), &Device::Cpu).unwrap() else {
             panic!("not held in blocks")
         };

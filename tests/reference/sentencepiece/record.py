@@ -14,13 +14,11 @@ M2M100Tokenizer gives a source in German, its language and end included.
 Firefox (both, with pieces for single bytes and such as users define): in firefox/ unigram.spm and
 merges.spm, as mozilla/translations' pipeline/train/spm-vocab.sh trains vocabularies but for their size and
 a map of characters of our own, which touches what users define; and expected.json: the ids that
-SentencePiece gives texts. Of the lines of flores-dev and the seeds only digests, as in ../record_lines.py.
+SentencePiece gives texts. Of the lines of flores-dev and the seeds only digests, as ../lines.py makes them.
 """
 
-import hashlib
 import json
 import pathlib
-import struct
 import sys
 import tempfile
 
@@ -30,6 +28,7 @@ import transformers
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(HERE.parent))
+from lines import digests, paths  # noqa: E402
 from texts import TOKENIZER_TEXTS as TEXTS  # noqa: E402
 
 
@@ -80,14 +79,11 @@ def m2m100():
     (folder / "expected.json").write_text(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def digests(model, shared):
-    """Of each file's lines, a hundred to a digest: their numbers of ids, and their ids."""
+def of_lines(model, shared):
     files = []
-    for path in [*sorted(shared.glob("flores-dev/*.txt")), *sorted(shared.glob("seeds/*.txt"))]:
+    for path in paths(shared):
         ids = [model.encode(line) for line in path.read_text().split("\n")]
-        blocks = (ids[at : at + 100] for at in range(0, len(ids), 100))
-        packed = (b"".join(struct.pack(f"<{len(i) + 1}I", len(i), *i) for i in block) for block in blocks)
-        files.append({"path": str(path.relative_to(shared)), "digests": [hashlib.sha256(p).hexdigest() for p in packed]})
+        files.append({"path": str(path.relative_to(shared)), "digests": digests(ids)})
     return files
 
 
@@ -105,7 +101,7 @@ def firefox(shared):
                   split_digits=True, normalization_rule_name="", normalization_rule_tsv=rules.name)
             model = sentencepiece.SentencePieceProcessor(str(path))
             ids = [model.encode(text) for text in record["texts"]]
-            record[name] = {"ids": ids, "files": digests(model, shared)}
+            record[name] = {"ids": ids, "files": of_lines(model, shared)}
     (folder / "expected.json").write_text(json.dumps(record, ensure_ascii=False) + "\n")
 
 
