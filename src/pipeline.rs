@@ -8,14 +8,17 @@ use crate::{
     Language,
     article::{Article, BlockKind},
     digest::{self, Digest},
-    engine::{AdapterInfo, Backend, DeviceChoice, Engine, Prompts, Search, embed::Embedder},
+    engine::{
+        AdapterInfo, Backend, DeviceChoice, Engine, Prompts, Search, embed::Embedder,
+        entail::Entailer,
+    },
     error::{Error, Result},
     hub::{
         self, AdapterFiles, Catalogue, Manifest, Memory, Network, Pull, Quality, Resolved, Role,
-        Store, Weights,
+        Store, Weights, manifest::Judging,
     },
     render::{Brief, SCHEMA, SourceInfo},
-    summarize::{Material, Probe, Probed, Summarized, Summarizer, Summary},
+    summarize::{Entailing, Material, Probe, Probed, Summarized, Summarizer, Summary},
     trace::{
         check::{Checker, Judge},
         similarity::Similarity,
@@ -33,6 +36,10 @@ pub struct Settings {
     pub model: Option<String>,
     /// What is added to the model that the user named; what its manifest says otherwise.
     pub adapter: Option<AdapterChoice>,
+    /// Id or path of the model that compares meanings; the best able one otherwise.
+    pub embedder: Option<String>,
+    /// Id or path of the model that judges claims; the one that summarises otherwise, if it can.
+    pub judge: Option<String>,
     /// Hypotheses that are followed while translating; what the manifest says otherwise.
     pub beams: Option<usize>,
     /// Where to compute.
@@ -145,6 +152,30 @@ impl Measured {
     }
 }
 
+/// What judges claims after the rules and the likeness.
+enum Referee {
+    /// A generating model, if there is a probe for it.
+    Generating(Arc<Loaded>),
+    /// A model that was made for it, and its levels.
+    Entailing(Arc<Entailer>, [f32; 2], String),
+}
+
+impl Referee {
+    /// The model's id and itself as a judge, if it is one.
+    fn judge<'a>(&'a self, prompts: &'a Prompts) -> Option<(&'a str, Box<dyn Judge + 'a>)> {
+        match self {
+            Self::Generating(model) => {
+                let Loaded { engine, style, probe, manifest, .. } = &**model;
+                let probed = Probed { engine, prompts, style, probe: probe.as_ref()? };
+                Some((&manifest.id, Box::new(probed)))
+            }
+            Self::Entailing(model, levels, id) => {
+                Some((id, Box::new(Entailing { model, levels: *levels })))
+            }
+        }
+    }
+}
+
 /// The embedding model, or why there is none.
 type Embedding = std::result::Result<Arc<Embedder>, String>;
 
@@ -160,6 +191,8 @@ pub struct Pipeline {
     loaded: Mutex<HashMap<String, Arc<Loaded>>>,
     /// The embedding model, once it has been asked for.
     embedding: Mutex<Option<Embedding>>,
+    /// The named judge, once it has been asked for.
+    entailer: Mutex<Option<Arc<Entailer>>>,
 }
 
 impl Pipeline {
@@ -174,8 +207,8 @@ impl Pipeline {
         let catalogue = Catalogue::load(settings.user_manifests.as_deref())?;
         let store = Store::open(settings.models_dir.as_deref())?;
         let backend = settings.device.open()?;
-        let (loaded, embedding) = (Mutex::default(), Mutex::default());
-        Ok(Self { settings, prompts, catalogue, store, backend, loaded, embedding })
+        let (loaded, embedding, entailer) = Default::default();
+        Ok(Self { settings, prompts, catalogue, store, backend, loaded, embedding, entailer })
     }
 
     /// Where models are computed.
@@ -222,12 +255,14 @@ impl Pipeline {
         let trust = Trust::in_quality(&brief.translation.quality);
         let mut similarity = embedding.as_deref().ok().map(Similarity::new);
         let judges = similarity.iter_mut().map(|judge| judge as &mut dyn Judge).collect();
+        let referee = self.referee(&model, observer)?;
+        let (judge, mut judging) = referee.judge(prompts).unzip();
         let Summarized { claims, refused } = Summarizer {
             engine: &model.engine,
             prompts,
             style: &model.style,
             checker: Checker { trust, judges },
-            probe: model.probe.as_ref(),
+            judge: judging.as_deref_mut().map(|judge| judge as &mut dyn Judge),
         }
         .summarize(&material, settings.sentences, &mut watch(observer))?;
         if let (true, Some(refused)) = (settings.strict, refused.first()) {
@@ -244,6 +279,8 @@ impl Pipeline {
             model: model.manifest.id.clone(),
             model_sha256: model.sha256.clone(),
             adapter: model.adapter.clone(),
+            embedder: embedding.ok().map(|embedder| embedder.model().to_owned()),
+            judge: judge.map(str::to_owned),
             claims,
         });
         Ok(brief)
@@ -256,16 +293,15 @@ impl Pipeline {
     pub fn digest(&self, briefs: &[Brief], observer: &mut dyn Observer) -> Result<Digest> {
         let model = self.load(Role::Summarize, None, observer)?;
         let embedder = self.embedder(observer)?;
-        let prompts = &self.prompts;
-        let Loaded { engine, style, probe, manifest, .. } = &*model;
-        let mut probed = probe.as_ref().map(|probe| Probed { engine, prompts, style, probe });
-        if probed.is_none() {
-            let id = &manifest.id;
+        let referee = self.referee(&model, observer)?;
+        let mut judging = referee.judge(&self.prompts).map(|(_, judge)| judge);
+        if judging.is_none() {
+            let id = &model.manifest.id;
             observer.event(Event::Note(&format!(
                 "{id} judges no claims: what is told as one fact is found by words and likeness"
             )));
         }
-        digest::digest(briefs, &embedder, probed.as_mut().map(|p| p as &mut dyn Judge))
+        digest::digest(briefs, &embedder, judging.as_deref_mut().map(|j| j as &mut dyn Judge))
     }
 
     /// Texts → a translation with one segment each, in order. An empty text gives an empty segment.
@@ -341,6 +377,7 @@ impl Pipeline {
                 let materials = Material::of_all(&translation.segments, &article.sentences);
                 let originals: Vec<String> = materials.iter().map(Material::prepared).collect();
                 estimate(&originals, &mut translation.segments, &embedder)?;
+                translation.embedder = Some(embedder.model().to_owned());
             }
             Err(reason) => translation.warnings.push(format!(
                 "Nothing was compared by sentence embeddings, so that a translation about \
@@ -400,7 +437,9 @@ impl Pipeline {
         observer.event(Event::Loading { model: &key });
         let mut engine = Engine::load(&id, &weights.path, &self.backend)?;
         let adapter = files.map(|files| files.load(&id, &mut engine)).transpose()?;
-        let probe = manifest.judge.as_ref().map(|judging| Probe::of(judging, &engine));
+        let judging = manifest.judge.as_ref();
+        let probe = judging
+            .and_then(|judging| Some(Probe::of(judging.probe.as_ref()?, judging.levels, &engine)));
         let probe = probe.transpose().map_err(|reason| Error::Model {
             model: id,
             reason,
@@ -419,6 +458,45 @@ impl Pipeline {
         Ok(new)
     }
 
+    /// What judges claims: the model that the user named for it, else the one that `summarises`.
+    fn referee(&self, summarises: &Arc<Loaded>, observer: &mut dyn Observer) -> Result<Referee> {
+        let Some(model) = &self.settings.judge else {
+            return Ok(Referee::Generating(summarises.clone()));
+        };
+        let resolved = self.named(model, Role::Entail, "judges no claims")?;
+        let levels = match &resolved.manifest.judge {
+            Some(Judging { probe: None, levels }) => *levels,
+            _ => {
+                return self
+                    .load_resolved(resolved, false, None, observer)
+                    .map(Referee::Generating);
+            }
+        };
+        let id = resolved.manifest.id.clone();
+        let mut known = self.entailer.lock();
+        let entailer = match &*known {
+            Some(known) => known.clone(),
+            None => {
+                let weights = self.fetch(&resolved, observer)?;
+                observer.event(Event::Loading { model: &id });
+                known.insert(Arc::new(Entailer::load(&id, &weights.path)?)).clone()
+            }
+        };
+        Ok(Referee::Entailing(entailer, levels, id))
+    }
+
+    /// The model that the user named for a job.
+    fn named(&self, model: &str, role: Role, lacks: &str) -> Result<Resolved> {
+        let resolved = hub::resolve(&self.catalogue, model)?;
+        if resolved.manifest.roles.contains(&role) {
+            return Ok(resolved);
+        }
+        Err(Error::NoModel {
+            reason: format!("{model} {lacks}"),
+            hint: "`brief models list` shows what each model is for".into(),
+        })
+    }
+
     /// The embedding model.
     ///
     /// # Errors
@@ -430,22 +508,34 @@ impl Pipeline {
         })
     }
 
-    /// The embedding model, or why there is none: the checks can do without.
+    /// The embedding model, or why there is none: the checks can do without, unless one was named.
     ///
     /// # Errors
-    /// An interruption, or what isn't about the model.
+    /// An interruption, or what isn't about the model; whatever is wrong with a named one.
     fn embedding(&self, observer: &mut dyn Observer) -> Result<Embedding> {
         let mut known = self.embedding.lock();
         if let Some(known) = &*known {
             return Ok(known.clone());
         }
         let mut load = || {
-            let (resolved, _) = self.resolve(Role::Embed, None)?;
+            let resolved = match &self.settings.embedder {
+                Some(model) => self.named(model, Role::Embed, "embeds no sentences")?,
+                None => self.resolve(Role::Embed, None)?.0,
+            };
             let weights = self.fetch(&resolved, observer)?;
-            Embedder::load(&resolved.manifest.id, &weights.path)
+            let recipe = resolved.manifest.embedding.unwrap_or_default();
+            if recipe.scale.is_none() {
+                observer.event(Event::Note(&format!(
+                    "{}: how it spreads likenesses is measured; the checks' levels were found with \
+                     another model",
+                    resolved.manifest.id
+                )));
+            }
+            Embedder::load(&resolved.manifest.id, &weights.path, &recipe)
         };
         let found = match load() {
             Ok(embedder) => Ok(Arc::new(embedder)),
+            Err(error) if self.settings.embedder.is_some() => return Err(error),
             Err(error @ (Error::NoModel { .. } | Error::Model { .. })) => {
                 observer.event(Event::Note(&error.to_string()));
                 Err(error.to_string())
@@ -529,6 +619,7 @@ fn translation_by(model: &Loaded, language: Language, segments: Vec<Segment>) ->
         model: model.manifest.id.clone(),
         model_sha256: model.sha256.clone(),
         adapter: model.adapter.clone(),
+        embedder: None,
         quality: quality.map_or("unrated", Quality::word).to_owned(),
         warnings: warnings(language, quality, &model.manifest),
         segments,

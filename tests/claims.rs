@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 mod common;
 
 use brief::{
-    engine::{Engine, Prompts, embed::Embedder},
+    engine::{Engine, Prompts},
     hub::catalogue::Catalogue,
     summarize::{Probe, Probed},
     trace::{
@@ -211,16 +211,14 @@ fn every_sign_is_written_where_it_is_asked_for() {
 #[test]
 fn a_model_that_judges_finds_more_and_refuses_less() {
     const MODEL: &str = "qwen2.5-coder-1.5b-instruct-q4_k_m";
-    const EMBEDDER: &str = "multilingual-e5-small-q4_0";
-    let (Some(model), Some(embedder)) = (common::model(MODEL), common::model(EMBEDDER)) else {
+    let (Some(model), Some(embedder)) = (common::model(MODEL), common::embedder()) else {
         return;
     };
     let mut engine = Engine::load(MODEL, &model, &brief::engine::Backend::cpu()).unwrap();
-    let embedder = Embedder::load(EMBEDDER, &embedder).unwrap();
     let catalogue = Catalogue::load(None).unwrap();
     let manifest = catalogue.get(MODEL).unwrap();
     let judging = manifest.judge.as_ref().unwrap();
-    let probe = Probe::of(judging, &engine).unwrap();
+    let probe = Probe::of(judging.probe.as_ref().unwrap(), judging.levels, &engine).unwrap();
     let prompts = Prompts::load(None).unwrap();
     let mut check = |claim: &str, cited: &[Evidence<'_>]| {
         let mut similarity = Similarity::new(&embedder);

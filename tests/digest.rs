@@ -69,11 +69,6 @@ fn briefs(folder: &str) -> Vec<Brief> {
     names.iter().map(|name| brief(folder, name)).collect()
 }
 
-fn embedder() -> Option<Embedder> {
-    let path = common::model("multilingual-e5-small-q4_0")?;
-    Some(Embedder::load("multilingual-e5-small-q4_0", &path).unwrap())
-}
-
 fn of_samples() -> Option<&'static Digest> {
     static DIGEST: OnceLock<Option<Digest>> = OnceLock::new();
     DIGEST
@@ -201,7 +196,7 @@ impl Judge for ByLength {
 
 #[test]
 fn a_fact_carries_what_the_judge_doubted_most_and_cites_no_one_it_refused() {
-    let Some(model) = embedder() else { return };
+    let Some(model) = common::embedder() else { return };
     let briefs = briefs("samples/digest");
     let digest = digest::digest(&briefs, &model, Some(&mut ByLength)).unwrap();
     let facts = &digest.stories[0].facts;
@@ -219,7 +214,7 @@ fn a_fact_carries_what_the_judge_doubted_most_and_cites_no_one_it_refused() {
 
 #[test]
 fn articles_that_share_nothing_get_no_common_story() {
-    let Some(model) = embedder() else { return };
+    let Some(model) = common::embedder() else { return };
     let digest = digest::digest(&briefs("tests/digest/unrelated"), &model, None).unwrap();
     assert_eq!(digest.stories, [], "a story was invented");
     assert_eq!(digest.apart.len(), 4);
@@ -228,7 +223,7 @@ fn articles_that_share_nothing_get_no_common_story() {
 
 #[test]
 fn a_story_among_unrelated_articles_stays_theirs() {
-    let Some(model) = embedder() else { return };
+    let Some(model) = common::embedder() else { return };
     let mut all = briefs("tests/digest/unrelated");
     all.extend(briefs("samples/digest"));
     // The same file twice is one source, not two.
@@ -247,7 +242,7 @@ fn a_story_among_unrelated_articles_stays_theirs() {
 
 #[test]
 fn no_article_and_one_article_make_a_digest_too() {
-    let Some(model) = embedder() else { return };
+    let Some(model) = common::embedder() else { return };
     for folder in [&[][..], &briefs("samples/digest")[..1]] {
         let digest = digest::digest(folder, &model, None).unwrap();
         assert!(digest.stories.is_empty());
@@ -261,7 +256,7 @@ fn no_article_and_one_article_make_a_digest_too() {
 #[test]
 fn what_is_flagged_vouches_for_nothing() {
     use brief::translate::{Flag, FlagKind};
-    let Some(model) = embedder() else { return };
+    let Some(model) = common::embedder() else { return };
     let mut briefs = briefs("samples/digest");
     for segment in briefs.iter_mut().flat_map(|b| &mut b.translation.segments) {
         segment.flags.push(Flag { kind: FlagKind::Unrelated, detail: "planted".into() });
@@ -311,7 +306,7 @@ fn the_digest_is_rendered_whole_and_safe() {
 
 #[test]
 fn an_article_without_a_title_is_headed_by_how_it_begins() {
-    let Some(model) = embedder() else { return };
+    let Some(model) = common::embedder() else { return };
     let mut untitled = brief("samples/digest", "de-hafen");
     for sentence in &mut untitled.sentences {
         sentence.kind = BlockKind::Paragraph;
@@ -344,7 +339,7 @@ fn failures(digest: &Digest, model: Option<&Embedder>) -> Vec<String> {
 fn a_digest_that_nobody_touched_is_verified() {
     let Some(digest) = of_samples() else { return };
     assert_eq!(failures(digest, None), [""; 0]);
-    assert_eq!(failures(digest, embedder().as_ref()), [""; 0]);
+    assert_eq!(failures(digest, common::embedder().as_ref()), [""; 0]);
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("digest.json");

@@ -7,7 +7,7 @@ mod common;
 
 use std::{collections::HashMap, path::Path};
 
-use brief::engine::embed::{Embedder, cosine};
+use brief::engine::embed::{Embedder, Recipe, Scale, cosine};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
@@ -20,8 +20,7 @@ struct Record {
 
 #[test]
 fn embeddings_are_those_of_the_reference_and_near_across_languages() {
-    let Some(path) = common::model("multilingual-e5-small-q4_0") else { return };
-    let embedder = Embedder::load("e5", &path).unwrap();
+    let Some(embedder) = common::embedder() else { return };
     let records: Vec<Record> = serde_json::from_str(include_str!("reference/e5.json")).unwrap();
     let texts: Vec<&str> = records.iter().map(|r| r.text.as_str()).collect();
     let embeddings = embedder.embed(&texts).unwrap();
@@ -40,13 +39,31 @@ fn embeddings_are_those_of_the_reference_and_near_across_languages() {
     }
 }
 
+/// The levels of all checks are on this model's scale.
+#[test]
+fn the_scale_is_what_is_measured_of_the_model() {
+    let Some(embedder) = common::embedder() else { return };
+    let measured = embedder.measured().unwrap();
+    println!("{measured:?}");
+    for (measured, known) in [
+        (measured.english, Scale::E5.english),
+        (measured.languages, Scale::E5.languages),
+        (measured.english, embedder.scale().english),
+        (measured.languages, embedder.scale().languages),
+    ] {
+        for (measured, known) in measured.iter().zip(known) {
+            assert!((measured - known).abs() < 0.005, "{measured} {known}");
+        }
+    }
+}
+
 #[test]
 fn a_damaged_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("e5.bin");
     for bytes in [&b""[..], b"GGUF", b"E5S1", &[b"E5S1".as_slice(), &[0xFF; 64]].concat()] {
         std::fs::write(&path, bytes).unwrap();
-        assert!(Embedder::load("e5", &path).is_err(), "{bytes:?}");
+        assert!(Embedder::load("e5", &path, &Recipe::default()).is_err(), "{bytes:?}");
     }
 }
 
@@ -112,7 +129,9 @@ fn the_hubs_layout_gives_what_candle_transformers_bert_gives() {
     let folder = tempfile::tempdir().unwrap();
     let config = small_folder(folder.path());
     let path = folder.path().join("model.safetensors");
-    let embedder = Embedder::load("random", &path).unwrap();
+    let scale = Some(Scale::E5);
+    let recipe = Recipe { prefix: "query: ".into(), scale, ..Recipe::default() };
+    let embedder = Embedder::load("random", &path, &recipe).unwrap();
     let texts = ["w4 w5 w6", "w39", "w7 w7 w8 nobody w20 w21 w22 w23 w24 w25", ""];
     let found = embedder.embed(&texts).unwrap();
 

@@ -33,9 +33,8 @@ fn flagged(originals: &[String], targets: &[String], model: &Embedder) -> f64 {
 
 #[test]
 fn unrelated_translations_are_found_and_good_ones_pass() {
-    let Some(path) = common::model("multilingual-e5-small-q4_0") else { return };
+    let Some(model) = common::embedder() else { return };
     let Some(references) = lines("en.txt") else { return };
-    let model = Embedder::load("e5", &path).unwrap();
     // The level was chosen on the sentences 0, 5, 10, …; these are others.
     let every = |lines: &[String], from: usize| -> Vec<String> {
         lines.iter().skip(from).step_by(10).cloned().collect()

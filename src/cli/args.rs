@@ -131,6 +131,9 @@ pub struct Verify {
     /// Compute the sentence embeddings again too, with the model that `brief models` lists for it
     #[arg(long)]
     pub deep: bool,
+    /// With --deep: another model id or folder for them
+    #[arg(long, value_name = "ID|FOLDER", env = "BRIEF_EMBEDDER")]
+    pub embedder: Option<String>,
     /// With --deep: where models are kept
     #[arg(long, value_name = "FOLDER", env = "BRIEF_MODELS_DIR")]
     pub models_dir: Option<PathBuf>,
@@ -182,6 +185,13 @@ pub struct Common {
     /// Output format [default: md]
     #[arg(long, value_enum, env = "BRIEF_FORMAT")]
     pub format: Option<FormatArg>,
+    /// Model id or folder for comparing meanings by sentence embeddings [default: the best that is here]
+    #[arg(long, value_name = "ID|FOLDER", env = "BRIEF_EMBEDDER")]
+    pub embedder: Option<String>,
+    /// Model id or folder for judging whether the source says what a summary says [default: the model
+    /// that writes the summary, if it can]
+    #[arg(long, value_name = "ID|FOLDER", env = "BRIEF_JUDGE")]
+    pub judge: Option<String>,
     /// How it is done.
     #[command(flatten)]
     pub running: Running,

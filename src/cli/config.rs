@@ -19,6 +19,10 @@ pub struct Config {
     pub model: Option<String>,
     /// `--adapter`
     pub adapter: Option<PathBuf>,
+    /// `--embedder`
+    pub embedder: Option<String>,
+    /// `--judge`
+    pub judge: Option<String>,
     /// `--beams`
     pub beams: Option<u8>,
     /// `--device`
@@ -78,6 +82,7 @@ mod tests {
     #[test]
     fn every_option_can_be_configured_and_a_wrong_key_is_named() {
         let text = "format = 'html'\nfrom = 'zh'\nmodel = 'm'\nadapter = 'a'\nbeams = 2\n\
+                    embedder = 'e'\njudge = 'j'\n\
                     device = 'cpu'\nthreads = 2\n\
                     offline = true\naccept-licence = true\nmodels-dir = '/m'\nprompts-dir = '/p'\n\
                     sentences = 5\n";

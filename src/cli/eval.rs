@@ -65,7 +65,14 @@ enum Scored {
 }
 
 fn translation(args: EvalTranslation) -> Result<Exit> {
-    let common = Common { paths: Vec::new(), out: args.out, format: None, running: args.running };
+    let common = Common {
+        paths: Vec::new(),
+        out: args.out,
+        format: None,
+        embedder: None,
+        judge: None,
+        running: args.running,
+    };
     let plan = plan(common, None)?;
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);

@@ -98,6 +98,8 @@ pub fn plan(common: Common, sentences: Option<u8>) -> Result<Plan> {
             from,
             model,
             adapter,
+            embedder: common.embedder.or(config.embedder),
+            judge: common.judge.or(config.judge),
             beams: beams.map(usize::from),
             device,
             offline: running.offline.or(config.offline).unwrap_or(false),

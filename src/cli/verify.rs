@@ -25,6 +25,7 @@ pub fn run(args: &Verify) -> Result<Exit> {
         let pipeline = Pipeline::new(Settings {
             offline: args.offline.or(configured.offline).unwrap_or(false),
             models_dir: args.models_dir.clone().or(configured.models_dir),
+            embedder: args.embedder.clone().or(configured.embedder),
             user_manifests: config::folder().map(|f| f.join("models")),
             ..Settings::default()
         })?;

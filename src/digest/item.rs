@@ -1,7 +1,7 @@
 //! The sentences that a digest is made of, and which of them tell the same matter.
 
 use crate::{
-    engine::embed::{Embedder, cosine},
+    engine::embed::{Between, Embedder},
     error::Result,
     render::Brief,
     summarize::Material,
@@ -103,12 +103,12 @@ pub fn relate(items: &[Item<'_>], model: &Embedder) -> Result<Vec<Pair>> {
             if a.article == b.article {
                 continue;
             }
-            let english = cosine(a_english, b_english);
+            let english = model.likeness(a_english, b_english, Between::English);
             // Most pairs end here, before the second product.
             if english < DIFFERING[0] {
                 continue;
             }
-            let original = cosine(a_original, b_original);
+            let original = model.likeness(a_original, b_original, Between::Languages);
             if let Some(relation) = relation(a, b, [english, original]) {
                 let likeness = f32::midpoint(english, original);
                 pairs.push(Pair { items: [*i, *j], likeness, relation });

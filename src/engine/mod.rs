@@ -6,6 +6,8 @@ pub mod check;
 pub mod convert;
 pub mod device;
 pub mod embed;
+pub mod encoder_folder;
+pub mod entail;
 pub mod generate;
 pub mod gguf;
 pub mod hub_folder;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Search;
+use crate::engine::{Search, embed::Recipe};
 
 /// What a model is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub struct Manifest {
     /// How it judges claims; absent if it isn't used for that.
     #[serde(default)]
     pub judge: Option<Judging>,
+    /// How it embeds sentences; absent if it isn't used for that.
+    #[serde(default)]
+    pub embedding: Option<Recipe>,
     /// What it is fetched for when nothing installed can do the job: language families, and
     /// `summarize`.
     #[serde(default)]
@@ -137,12 +140,22 @@ pub struct Adapting {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judging {
-    /// Names the linear probe that reads the judgement: `models/judge/{probe}.safetensors`.
-    pub probe: String,
-    /// Layers in front of the probe.
-    pub layers: usize,
+    /// The linear probe that reads the judgement off a generating model; absent if the model was made
+    /// to tell.
+    #[serde(default)]
+    pub probe: Option<Probing>,
     /// The probability below which a claim is unsupported, and from which it is supported.
     pub levels: [f32; 2],
+}
+
+/// Where a probe reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probing {
+    /// Its name: `models/judge/{name}.safetensors`.
+    pub name: String,
+    /// Layers in front of it.
+    pub layers: usize,
 }
 
 /// One file of a model and where it can be had, in order of preference.
@@ -266,6 +279,12 @@ impl Manifest {
         if self.roles.contains(&Role::Entail) != self.judge.is_some() {
             return Err("the role entail and `judge` go together".into());
         }
+        if self.roles.contains(&Role::Embed) != self.embedding.is_some() {
+            return Err("the role embed and `embedding` go together".into());
+        }
+        if let Some(dense) = self.embedding.as_ref().and_then(|recipe| recipe.dense.as_ref()) {
+            plain("the dense layer's file", dense)?;
+        }
         Ok(())
     }
 
@@ -336,7 +355,10 @@ impl Manifest {
         match role {
             Role::Translate => family.and_then(|f| self.languages.get(f)).copied(),
             Role::Summarize => self.summary,
-            Role::Embed | Role::Entail => Some(Quality::Fair),
+            // One that nobody tried is used when it is named.
+            Role::Embed | Role::Entail => {
+                Some(if self.tried { Quality::Fair } else { Quality::Gist })
+            }
         }
     }
 }

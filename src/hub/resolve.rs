@@ -7,11 +7,12 @@ use candle_core::quantized::gguf_file::Value;
 use super::adapter;
 use super::catalogue::Catalogue;
 use super::fetch::Progress;
-use super::manifest::{File, Manifest, Quality, Role};
+use super::manifest::{File, Judging, Manifest, Quality, Role};
 use super::store::{Pull, Store, Weights};
 use crate::engine::{
     arch::{config, encoder_decoder, model::ModelConfig},
-    gguf, hub_folder, marian,
+    embed::Recipe,
+    encoder_folder, gguf, hub_folder, marian,
     tokenizer::M2M100,
 };
 use crate::error::{Error, Result};
@@ -175,6 +176,17 @@ fn weights_in_folder(folder: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
+/// The levels of a judge that nobody has measured: those of the one that was.
+const LEVELS: [f32; 2] = [0.5, 0.7];
+
+/// Bytes of files together.
+fn size(files: &[PathBuf]) -> Result<u64> {
+    let size = |file: &PathBuf| {
+        file.metadata().map(|m| m.len()).map_err(|e| Error::io(file, "cannot read", e))
+    };
+    files.iter().map(size).sum()
+}
+
 /// What a model says about itself.
 struct Header {
     bytes: u64,
@@ -187,6 +199,15 @@ struct Header {
     from: Option<&'static str>,
     /// There is a prompt for it.
     prompted: bool,
+    /// It writes nothing.
+    encoder: Option<Encodes>,
+}
+
+/// What an encoder is for.
+#[derive(Clone)]
+enum Encodes {
+    Sentences(Recipe),
+    Judgements,
 }
 
 /// The language that a file of Firefox's is named for: `model.deen.intgemm.alphas.bin`.
@@ -238,6 +259,7 @@ impl Header {
             parameters,
             from: None,
             prompted: true,
+            encoder: None,
         })
     }
 
@@ -249,13 +271,14 @@ impl Header {
             return Self::of_marian(folder, &file);
         }
         let config = hub_folder::config(folder).map_err(fail)?;
+        let kind = config.get("model_type").and_then(|kind| kind.as_str()).unwrap_or_default();
+        if encoder_folder::ARCHITECTURES.contains(&kind) {
+            return Self::of_encoder(folder, &config, kind);
+        }
         let shape = ModelConfig::from_hub(&config).map_err(|reason| {
             refused(folder, reason, "`brief models list` names models that are")
         })?;
-        let mut bytes = 0;
-        for file in weight_files(folder)? {
-            bytes += file.metadata().map_err(|e| Error::io(&file, "cannot read", e))?.len();
-        }
+        let bytes = size(&weight_files(folder)?)?;
         let name = config.get("_name_or_path").and_then(|n| n.as_str()).unwrap_or_default();
         Ok(Header {
             bytes,
@@ -270,6 +293,31 @@ impl Header {
             prompted: shape.shape().architecture != "t5"
                 || std::fs::read_to_string(folder.join("tokenizer.json"))
                     .is_ok_and(|tokenizer| tokenizer.contains("<2en>")),
+            encoder: None,
+        })
+    }
+
+    /// Of a folder with an encoder.
+    fn of_encoder(folder: &Path, config: &serde_json::Value, kind: &str) -> Result<Self> {
+        let fail = |reason| refused(folder, reason, "`brief models list` names models that are");
+        let shape = encoder_folder::config(config).map_err(fail)?;
+        let bytes = size(&weight_files(folder)?)?;
+        let first = config.get("architectures").and_then(|a| a.get(0)).and_then(|a| a.as_str());
+        let judges = first.is_some_and(|name| name.ends_with("ForSequenceClassification"));
+        Ok(Header {
+            bytes,
+            name: if judges { "a judge of claims" } else { "sentence embeddings" }.into(),
+            template: String::new(),
+            architecture: kind.to_owned(),
+            context_length: shape.longest,
+            // Most are kept in 32 bits.
+            parameters: bytes as f64 / 4.0,
+            from: None,
+            prompted: false,
+            encoder: Some(match judges {
+                true => Encodes::Judgements,
+                false => Encodes::Sentences(encoder_folder::recipe(folder).map_err(fail)?),
+            }),
         })
     }
 
@@ -289,6 +337,7 @@ impl Header {
             parameters: bytes as f64,
             from: named_for(file),
             prompted: true,
+            encoder: None,
         })
     }
 
@@ -297,13 +346,21 @@ impl Header {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let languages = ["bn", "de", "zh"].into_iter();
         let languages = languages.filter(|language| self.from.is_none_or(|from| from == *language));
+        let languages = languages.filter(|_| self.encoder.is_none());
         let languages = languages.map(|l| (l.to_owned(), Quality::Gist)).collect();
+        let (embedding, judge) = match &self.encoder {
+            Some(Encodes::Sentences(recipe)) => (Some(recipe.clone()), None),
+            Some(Encodes::Judgements) => (None, Some(Judging { probe: None, levels: LEVELS })),
+            None => (None, None),
+        };
         Manifest {
             id: stem,
             description: self.name.clone(),
             architecture: self.architecture.clone(),
             // Base models and pure translators follow no instructions.
             roles: match self.prompt(path) {
+                _ if embedding.is_some() => vec![Role::Embed],
+                _ if judge.is_some() => vec![Role::Entail],
                 _ if !self.prompted => Vec::new(),
                 "lmt" | "gemma-base" | "hunyuan" | "hunyuan-7b" | "translategemma" | "marian"
                 | "nllb" | "m2m100" | "small100" | "madlad" => {
@@ -321,13 +378,14 @@ impl Header {
             summary: Some(Quality::Gist),
             search: None,
             adapter: None,
-            judge: None,
+            judge,
+            embedding,
             default: Vec::new(),
             terms: None,
-            warning: Some(
+            warning: self.encoder.is_none().then(|| {
                 "This model is not in the catalogue: nobody has measured how well it translates."
-                    .into(),
-            ),
+                    .into()
+            }),
             notes: None,
             tried: false,
             files: vec![File {
@@ -343,6 +401,9 @@ impl Header {
 
     /// The prompt style, from the chat template; a model without one is prompted with examples.
     fn prompt(&self, path: &Path) -> &'static str {
+        if self.encoder.is_some() {
+            return "none";
+        }
         let file = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let named =
             |start: &str| self.name.to_lowercase().starts_with(start) || file.starts_with(start);

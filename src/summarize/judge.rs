@@ -9,9 +9,9 @@
 use minijinja::context;
 
 use crate::{
-    engine::{Adapter, Engine, Pass, Prompt, Prompts, Values},
+    engine::{Adapter, Engine, Pass, Prompt, Prompts, Values, entail::Entailer},
     error::{Error, Result},
-    hub::manifest::Judging,
+    hub::manifest::Probing,
     trace::{Sign, SignKind, check::Judge, support::Evidence},
 };
 
@@ -49,12 +49,13 @@ pub struct Probed<'a> {
 }
 
 impl Probe {
-    /// The probe that a manifest names, for the model in `engine`.
+    /// The probe that a manifest names, for the model in `engine`, and below which probability a claim
+    /// is unsupported, and from which it is supported.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn of(judging: &Judging, engine: &Engine) -> Result<Self, String> {
-        let Judging { probe, layers, levels } = judging;
+    pub fn of(probing: &Probing, levels: [f32; 2], engine: &Engine) -> Result<Self, String> {
+        let Probing { name: probe, layers } = probing;
         let bytes = BUILT_IN.iter().find(|(name, _)| name == probe).map(|(_, bytes)| bytes);
         let bytes = bytes.ok_or_else(|| format!("there is no probe `{probe}`"))?;
         let mut tensors = candle_core::safetensors::load_buffer(bytes, &candle_core::Device::Cpu)
@@ -68,7 +69,7 @@ impl Probe {
         let (weight, bias) = (values("weight")?, values("bias")?);
         match bias.as_slice() {
             [bias] if weight.len() == engine.shape().hidden => {
-                Ok(Self { weight, bias: *bias, layers: *layers, levels: *levels, adapter })
+                Ok(Self { weight, bias: *bias, layers: *layers, levels, adapter })
             }
             _ => Err(format!("the probe `{probe}` is for another model")),
         }
@@ -80,15 +81,38 @@ impl Probe {
     }
 }
 
+/// A model as a judge that was made to tell whether one text says what another does.
+pub struct Entailing<'a> {
+    /// The loaded model.
+    pub model: &'a Entailer,
+    /// Probability below which a claim is unsupported, and from which it is supported.
+    pub levels: [f32; 2],
+}
+
+impl Judge for Entailing<'_> {
+    fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
+        let score = self.model.probability(&english(cited), claim)?;
+        Ok(vec![sign(score, self.levels)])
+    }
+}
+
+fn english(cited: &[Evidence<'_>]) -> String {
+    cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ")
+}
+
+fn sign(score: f32, levels: [f32; 2]) -> Sign {
+    let detail = "the model that read both doubts that what it cites says so".to_owned();
+    Sign::measured(SignKind::Entailment, score, levels, detail)
+}
+
 impl Judge for Probed<'_> {
     fn signs(&mut self, claim: &str, cited: &[Evidence<'_>]) -> Result<Vec<Sign>> {
-        let evidence = cited.iter().map(|e| e.target).collect::<Vec<_>>().join(" ");
+        let evidence = english(cited);
         let prompt = self.prompt(&evidence, claim)?;
         let Probe { layers, adapter, .. } = self.probe;
         let pass = Pass { layers: *layers, adapter: Some(adapter) };
         let score = probability(self.probe.log_odds(&self.engine.state(&prompt, pass)?));
-        let detail = "the model that read both doubts that what it cites says so".to_owned();
-        Ok(vec![Sign::measured(SignKind::Entailment, score, self.probe.levels, detail)])
+        Ok(vec![sign(score, self.probe.levels)])
     }
 }
 

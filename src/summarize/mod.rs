@@ -4,7 +4,7 @@ mod grammar;
 mod judge;
 mod writer;
 
-pub use judge::{Probe, Probed};
+pub use judge::{Entailing, Probe, Probed};
 pub use writer::{Material, Refused, Summarized, Summarizer};
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,12 @@ pub struct Summary {
     /// What was added to its weights.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub adapter: Option<AdapterInfo>,
+    /// Id of the embedding model that compared the claims with what they cite, if one did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub embedder: Option<String>,
+    /// Id of the model that judged the claims, if one did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub judge: Option<String>,
     /// The summary, a sentence each.
     pub claims: Vec<Claim>,
 }

@@ -5,7 +5,6 @@ use minijinja::{Value, context};
 use super::{
     Citation, Claim, Origin,
     grammar::{CitedSummary, Marks, Written, parse},
-    judge::{Probe, Probed},
 };
 use crate::{
     Span,
@@ -14,7 +13,7 @@ use crate::{
     error::{Error, Result},
     trace::{
         Support, Verdict,
-        check::{self, Checker},
+        check::{self, Checker, Judge},
         cite,
         support::{self, Evidence},
     },
@@ -134,8 +133,8 @@ pub struct Summarizer<'a> {
     pub style: &'a str,
     /// Checks every sentence.
     pub checker: Checker<'a>,
-    /// By which the model judges claims too, if it does.
-    pub probe: Option<&'a Probe>,
+    /// A model that judges claims too, after everything else.
+    pub judge: Option<&'a mut dyn Judge>,
 }
 
 /// A summary, and what the model wrote that isn't in it.
@@ -374,10 +373,8 @@ impl Summarizer<'_> {
         let chosen: Vec<Evidence<'_>> =
             cited.iter().filter_map(|i| evidence.get(*i)).cloned().collect();
         let mut support = self.checker.check(text, &chosen)?;
-        if let Some(probe) = self.probe {
-            let (prompts, style) = (self.prompts, self.style);
-            let mut judge = Probed { engine: self.engine, prompts, style, probe };
-            support = check::consult(support, &mut judge, text, &chosen)?;
+        if let Some(judge) = &mut self.judge {
+            support = check::consult(support, &mut **judge, text, &chosen)?;
         }
         Ok(Draft { text: text.to_owned(), support, cited })
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{Sign, SignKind, check::Judge, support::Evidence};
 use crate::{
-    engine::embed::{Embedder, cosine},
+    engine::embed::{Between, Embedder},
     error::Result,
 };
 
@@ -27,12 +27,12 @@ impl<'a> Similarity<'a> {
         Self { model, known: HashMap::new() }
     }
 
-    fn likeness(&mut self, a: &str, b: &str) -> Result<f32> {
+    fn likeness(&mut self, a: &str, b: &str, between: Between) -> Result<f32> {
         let new: Vec<&str> = [a, b].into_iter().filter(|t| !self.known.contains_key(*t)).collect();
         let embeddings = self.model.embed(&new)?;
         self.known.extend(new.into_iter().map(str::to_owned).zip(embeddings));
         let pair = self.known.get(a).zip(self.known.get(b));
-        Ok(pair.map_or(0.0, |(a, b)| cosine(a, b).clamp(0.0, 1.0)))
+        Ok(pair.map_or(0.0, |(a, b)| self.model.likeness(a, b, between).clamp(0.0, 1.0)))
     }
 }
 
@@ -41,8 +41,9 @@ impl Judge for Similarity<'_> {
         let join = |side: fn(&Evidence<'_>) -> String| {
             cited.iter().map(side).collect::<Vec<_>>().join(" ")
         };
-        let target = self.likeness(claim, &join(|e| e.target.to_owned()))?;
-        let source = self.likeness(claim, &join(|e| e.source.to_owned()))?;
+        let (targets, sources) = (join(|e| e.target.to_owned()), join(|e| e.source.to_owned()));
+        let target = self.likeness(claim, &targets, Between::English)?;
+        let source = self.likeness(claim, &sources, Between::Languages)?;
         let detail = |score: f32, what| format!("its likeness to {what} is only {score:.2}");
         Ok(vec![
             Sign::measured(

@@ -81,14 +81,25 @@ pub fn verify(brief: &Brief, bytes: Vec<u8>, model: Option<&Embedder>) -> Result
             }
         }
     }
-    if let Some(model) = model {
+    // What another model found says nothing of what this one finds.
+    let mut by = |by: Option<&String>, what: &str| match (model, by) {
+        (Some(model), Some(by)) if model.model() != by => {
+            let reason = format!("its likenesses are {by}'s; name that with --embedder");
+            fail(what.into(), None, reason);
+            None
+        }
+        _ => model,
+    };
+    let of_segments = by(brief.translation.embedder.as_ref(), "translation");
+    let of_claims = by(brief.summary.as_ref().and_then(|s| s.embedder.as_ref()), "summary");
+    if let Some(model) = of_segments {
         for (material, reason) in estimates(brief, &materials, model)? {
             let place = format!("segment of {}", material.segment.sentences.join(", "));
             fail(place, material.span(), reason);
         }
     }
     let trust = Trust::in_quality(&brief.translation.quality);
-    let mut similarity = model.map(Similarity::new);
+    let mut similarity = of_claims.map(Similarity::new);
     let claims = brief.summary.iter().flat_map(|summary| &summary.claims);
     for (number, claim) in claims.enumerate() {
         let place = format!("claim {}", number + 1);

@@ -4,7 +4,7 @@
 
 use super::{Flag, FlagKind, Segment};
 use crate::{
-    engine::embed::{Embedder, cosine},
+    engine::embed::{Between, Embedder},
     error::Result,
 };
 
@@ -38,7 +38,7 @@ pub fn estimate(originals: &[String], segments: &mut [Segment], model: &Embedder
     let embeddings = model.embed(&texts)?;
     for ((_, segment), pair) in pairs.into_iter().zip(embeddings.chunks(2)) {
         let [original, target] = pair else { continue };
-        let estimate = cosine(original, target).clamp(0.0, 1.0);
+        let estimate = model.likeness(original, target, Between::Languages).clamp(0.0, 1.0);
         segment.estimate = Some(estimate);
         if estimate < LEAST {
             segment.flags.push(Flag {

@@ -86,6 +86,9 @@ pub struct Translation {
     /// What was added to its weights.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub adapter: Option<AdapterInfo>,
+    /// Id of the embedding model that compared the segments with their originals, if one did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub embedder: Option<String>,
     /// What the manifest says of this language: `good`, `fair`, `gist`.
     pub quality: String,
     /// For the reader: e.g. the `gist` warning and how to get a better model.

@@ -13,7 +13,7 @@ pub mod tiny;
 use std::path::{Path, PathBuf};
 
 use brief::{
-    engine::Tokenizer,
+    engine::{Tokenizer, embed::Embedder},
     hub::{Catalogue, Network, Pull, Silent, Store},
 };
 use sha2::{Digest, Sha256};
@@ -36,6 +36,14 @@ pub fn model(id: &str) -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// The embedding model that the checks' levels were found with, as its manifest says.
+pub fn embedder() -> Option<Embedder> {
+    const MODEL: &str = "multilingual-e5-small-q4_0";
+    let path = model(MODEL)?;
+    let recipe = Catalogue::load(None).unwrap().get(MODEL).unwrap().embedding.clone().unwrap();
+    Some(Embedder::load(MODEL, &path, &recipe).unwrap())
 }
 
 /// How many tokens lines have, and a digest of all their ids as tests/reference/record_lines.py makes it.

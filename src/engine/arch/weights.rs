@@ -398,10 +398,10 @@ impl HubWeights {
             "gemma4" => Naming::Gemma4,
             "hunyuan-dense" => Naming::Hunyuan,
             "qwen35" => Naming::Qwen35,
-            "marian" | "m2m_100" | "t5" => Naming::Own,
+            "marian" | "m2m_100" | "t5" | "encoder" => Naming::Own,
             _ => Naming::Llama,
         };
-        let mut weights = Self { in_bf16: false, files: HashMap::new(), open: None, naming };
+        let mut weights = Self::none(naming);
         let index = folder.join("model.safetensors.index.json");
         if index.exists() {
             let text = std::fs::read_to_string(&index).map_err(|e| format!("{e}"))?;
@@ -420,14 +420,31 @@ impl HubWeights {
             let names = ["model.safetensors", "pytorch_model.bin"];
             let name = names.into_iter().find(|name| folder.join(name).exists());
             let name = name.ok_or("neither model.safetensors nor pytorch_model.bin is there")?;
-            let path = folder.join(name);
-            let file = Open::read(&path).map_err(|e| format!("{name}: {e}"))?;
-            for tensor in file.names() {
-                weights.files.insert(tensor, path.clone());
-            }
-            weights.open = Some((path, file));
+            weights.take(&folder.join(name))?;
         }
         Ok(weights)
+    }
+
+    /// The tensors of one file, safetensors or PyTorch's own, under the names that it has.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn of_file(path: &Path) -> std::result::Result<Self, String> {
+        let mut weights = Self::none(Naming::Own);
+        weights.take(path)?;
+        Ok(weights)
+    }
+
+    fn none(naming: Naming) -> Self {
+        Self { in_bf16: false, files: HashMap::new(), open: None, naming }
+    }
+
+    fn take(&mut self, path: &Path) -> std::result::Result<(), String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let file = Open::read(path).map_err(|e| format!("{name}: {e}"))?;
+        self.files.extend(file.names().into_iter().map(|tensor| (tensor, path.to_owned())));
+        self.open = Some((path.to_owned(), file));
+        Ok(())
     }
 
     /// The same, with matrices in bf16: for devices that multiply those fastest.
@@ -455,6 +472,17 @@ impl HubWeights {
             // Channels of one input each.
             _ if name.ends_with("ssm_conv1d.weight") => tensor.squeeze(1),
             _ => Ok(tensor),
+        }
+    }
+
+    /// A matrix of which rows are looked up, as exact as the file has it.
+    ///
+    /// # Errors
+    /// It is missing, no matrix, or can't be read.
+    pub fn exact(&mut self, name: &str) -> Result<Table> {
+        match self.opened(name)? {
+            (hub, Open::Safetensors(file)) => file.table(&hub),
+            _ => self.load(name).map(Matrix::Full).map(Table::Memory),
         }
     }
 

