@@ -729,6 +729,89 @@ fn written(desk: &Desk) -> String {
     out
 }
 
+/// A recorded encoder's folder in the desk's, called `my-` and its name.
+fn with_encoder(desk: &Desk, name: &str) {
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/encoders").join(name);
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        desk.file(&format!("my-{name}/{file}"), std::fs::read(recorded.join(file)).unwrap());
+    }
+}
+
+#[test]
+fn a_named_judge_is_used_and_recorded() {
+    let desk = Desk::new();
+    desk.file("news.txt", GERMAN);
+    with_encoder(&desk, "deberta");
+    let with = |more: &[&str]| {
+        let arguments = [&["summarize", "--format", "json", "-q", "news.txt"], more].concat();
+        run(desk.brief(&arguments))
+    };
+    let (code, out, stderr) = with(&["--judge", "my-deberta"]);
+    assert_eq!(code, 0, "{stderr}");
+    let judged: Brief = serde_json::from_str(&out).unwrap();
+    assert_eq!(judged.summary.unwrap().judge.as_deref(), Some("my-deberta"));
+    let (_, out, _) = with(&[]);
+    let plain: Brief = serde_json::from_str(&out).unwrap();
+    assert_eq!(plain.summary.unwrap().judge, None, "the tiny model judges nothing");
+    // One that translates is no judge, and one that judges embeds nothing.
+    let (code, _, stderr) = with(&["--judge", "tiny.gguf"]);
+    assert_eq!(code, 3, "{stderr}");
+    says(&stderr, &["tiny.gguf judges no claims", "models list"]);
+    let (code, _, stderr) = with(&["--embedder", "my-deberta"]);
+    assert_eq!(code, 3, "{stderr}");
+    says(&stderr, &["my-deberta embeds no sentences"]);
+}
+
+/// What was named is not done without.
+#[test]
+fn a_named_embedder_that_tells_nothing_apart_ends_the_work() {
+    let desk = Desk::new();
+    desk.file("news.txt", GERMAN);
+    with_encoder(&desk, "bge-m3");
+    let arguments = ["translate", "--embedder", "my-bge-m3", "-o", "out.md", "news.txt"];
+    let (code, _, stderr) = run(desk.brief(&arguments));
+    assert_ne!(code, 0);
+    says(&stderr, &["my-bge-m3", "does not tell"]);
+    assert!(!desk.path("out.md").exists());
+}
+
+#[test]
+fn likenesses_are_computed_again_by_the_model_that_found_them() {
+    let desk = Desk::new();
+    let mut brief: serde_json::Value = serde_json::from_str(&written(&desk)).unwrap();
+    brief["translation"]["embedder"] = "another".into();
+    desk.file("news.json", brief.to_string());
+    let (code, _, _) = run(desk.bare(&["verify", "news.json"]));
+    assert_eq!(code, 0, "without a model likenesses are taken as they are");
+    let Some(_) = common::embedder() else { return };
+    let mut deep = desk.bare(&["verify", "--deep", "news.json"]);
+    deep.env("BRIEF_MODELS_DIR", brief::hub::Store::open(None).unwrap().dir());
+    let (code, out, _) = run(deep);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("its likenesses are another's; name that with --embedder"), "{out}");
+}
+
+#[test]
+fn an_encoder_is_checked_by_what_it_makes_of_known_texts() {
+    let desk = Desk::new();
+    for (name, wrong) in [
+        ("xnli", "it does not tell what a text says from what it doesn't"),
+        ("bge-m3", "it does not tell English texts that say the same from others"),
+    ] {
+        with_encoder(&desk, name);
+        let name = &format!("my-{name}");
+        let (code, out, stderr) = run(desk.bare(&["models", "check", name]));
+        // Random weights know nothing.
+        assert_eq!(code, 1, "{stderr}");
+        assert!(out.contains("xlm-roberta: 2 layers of 24") && out.contains(wrong), "{out}");
+        let (code, out, _) = run(desk.bare(&["models", "check", name, "--json"]));
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, report["faults"].as_array().unwrap().len()), (1, 1));
+        assert_eq!(report["context_length"], 64);
+    }
+}
+
 #[test]
 fn a_brief_that_nobody_touched_is_verified() {
     let desk = Desk::new();

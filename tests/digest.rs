@@ -42,6 +42,7 @@ fn brief(folder: &str, name: &str) -> Brief {
             model: "reference".into(),
             model_sha256: "0".repeat(64),
             adapter: None,
+            embedder: None,
             quality: "good".into(),
             warnings: Vec::new(),
             segments: segments.collect(),
@@ -73,7 +74,7 @@ fn of_samples() -> Option<&'static Digest> {
     static DIGEST: OnceLock<Option<Digest>> = OnceLock::new();
     DIGEST
         .get_or_init(|| {
-            Some(digest::digest(&briefs("samples/digest"), &embedder()?, None).unwrap())
+            Some(digest::digest(&briefs("samples/digest"), &common::embedder()?, None).unwrap())
         })
         .as_ref()
 }

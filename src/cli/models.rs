@@ -15,11 +15,14 @@ use super::{
 use crate::{
     engine::{
         Engine,
+        arch::encoder::EncoderConfig,
         check::{Agreement, Findings, Reference},
         convert::{Converted, convert},
+        embed::{Embedder, Recipe, Scale},
+        entail::Entailer,
     },
     error::{Error, Result},
-    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Store, Weights},
+    hub::{self, Catalogue, Manifest, Memory, Network, Pull, Store, Weights, manifest::Judging},
     pipeline::{Fetching, Observer},
 };
 
@@ -70,6 +73,25 @@ pub fn run(args: Models) -> Result<Exit> {
             let resolved = hub::resolve(&catalogue, &model)?;
             let how = Pull { network, accept_licence: false, force: false };
             let weights = resolved.weights(&store, how, &mut Fetching(&mut screen))?;
+            let encoder = encoder(&resolved.manifest, &weights)?;
+            if let (Some(_), Some(path)) = (&encoder, &reference) {
+                return Err(Error::Usage {
+                    reason: format!(
+                        "--reference {}: recorded are the texts that models write, and this one writes \
+                         none",
+                        path.display()
+                    ),
+                });
+            }
+            if let Some(encoder) = encoder {
+                let faults = encoder.faults();
+                print(&if json {
+                    encoder_json(&resolved.manifest, &weights, &encoder, &faults)
+                } else {
+                    encoder_text(&resolved.manifest, &weights, &encoder, &faults)
+                })?;
+                return Ok(if faults.is_empty() { Exit::Done } else { Exit::SomeFailed });
+            }
             let reference = reference.as_deref().map(read_reference).transpose()?;
             let engine = Engine::load(&model, &weights.path, &device.open()?)?;
             let findings = engine.check(reference.as_ref())?;
@@ -149,6 +171,120 @@ fn verify(
     Ok(exit)
 }
 
+/// An encoder, and what it makes of texts of which it is known what they say.
+struct CheckedEncoder {
+    config: EncoderConfig,
+    made: Made,
+}
+
+enum Made {
+    /// Similarities of texts that are about other things, and of those that say the same.
+    Likeness(Scale),
+    /// How likely it finds that a text says what another doesn't, and what it does.
+    Judgement([f32; 2]),
+}
+
+impl CheckedEncoder {
+    fn faults(&self) -> Vec<String> {
+        match self.made {
+            Made::Likeness(scale) => scale.check().err().into_iter().collect(),
+            Made::Judgement([other, same]) if other < 0.5 && same > other => Vec::new(),
+            Made::Judgement(_) => {
+                vec!["it does not tell what a text says from what it doesn't".into()]
+            }
+        }
+    }
+}
+
+/// The model, if it is one that writes nothing.
+fn encoder(manifest: &Manifest, weights: &Weights) -> Result<Option<CheckedEncoder>> {
+    let path = &weights.path;
+    if let Some(recipe) = &manifest.embedding {
+        // Whatever it makes of texts is told, not refused.
+        let known = Recipe { scale: Some(Scale::E5), ..recipe.clone() };
+        let embedder = Embedder::load(&manifest.id, path, &known)?;
+        let made = Made::Likeness(embedder.measured()?);
+        return Ok(Some(CheckedEncoder { config: embedder.config(), made }));
+    }
+    match &manifest.judge {
+        Some(Judging { probe: None, .. }) => {
+            let judge = Entailer::load(&manifest.id, path)?;
+            let made = Made::Judgement(judge.measured()?);
+            Ok(Some(CheckedEncoder { config: judge.config(), made }))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn encoder_text(
+    manifest: &Manifest,
+    weights: &Weights,
+    checked: &CheckedEncoder,
+    faults: &[String],
+) -> String {
+    let config = &checked.config;
+    let mut text = format!(
+        "{}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, {} heads, {} \
+         tokens of context\n",
+        manifest.id,
+        weights.path.display(),
+        indicatif::HumanBytes(weights.size),
+        weights.sha256,
+        manifest.architecture,
+        config.layers,
+        config.hidden,
+        config.heads,
+        config.longest,
+    );
+    text.push_str(&match checked.made {
+        Made::Likeness(Scale { english: [a, b], languages: [c, d] }) => format!(
+            "  likeness      English texts {a:.3} about other things, {b:.3} saying the same\n                \
+             with Chinese, Bengali and German {c:.3} and {d:.3}\n"
+        ),
+        Made::Judgement([other, same]) => format!(
+            "  judgement     {other:.2} for what a text doesn't say, {same:.2} for what it does\n"
+        ),
+    });
+    told(&mut text, faults);
+    text
+}
+
+fn encoder_json(
+    manifest: &Manifest,
+    weights: &Weights,
+    checked: &CheckedEncoder,
+    faults: &[String],
+) -> String {
+    let config = &checked.config;
+    let (name, made) = match checked.made {
+        Made::Likeness(scale) => ("likeness", serde_json::json!(scale)),
+        Made::Judgement(levels) => ("judgement", serde_json::json!(levels)),
+    };
+    let report = serde_json::json!({
+        "id": manifest.id,
+        "path": weights.path,
+        "bytes": weights.size,
+        "sha256": weights.sha256,
+        "architecture": manifest.architecture,
+        "layers": config.layers,
+        "hidden": config.hidden,
+        "heads": config.heads,
+        "context_length": config.longest,
+        name: made,
+        "faults": faults,
+    });
+    format!("{report}\n")
+}
+
+fn told(text: &mut String, faults: &[String]) {
+    for fault in faults {
+        text.push_str(&format!("  wrong         {fault}\n"));
+    }
+    if faults.is_empty() {
+        text.push_str("  found         nothing wrong\n");
+    }
+}
+
 fn read_reference(path: &Path) -> Result<Reference> {
     super::read_json(path, "is no recorded reference")
 }
@@ -201,12 +337,7 @@ fn checked(
         }
         text.push('\n');
     }
-    for fault in faults {
-        text.push_str(&format!("  wrong         {fault}\n"));
-    }
-    if faults.is_empty() {
-        text.push_str("  found         nothing wrong\n");
-    }
+    told(&mut text, faults);
     Ok(text)
 }
 

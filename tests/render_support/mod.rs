@@ -93,6 +93,7 @@ pub fn translated(path: &str, language: &str, pieces: &[Piece<'_>]) -> Brief {
             model: "some-translator-1b".into(),
             model_sha256: "ab".repeat(32),
             adapter: None,
+            embedder: None,
             quality: "fair".into(),
             warnings: Vec::new(),
             segments,
@@ -133,6 +134,8 @@ pub fn with_summary(mut brief: Brief, claims: Vec<Claim>) -> Brief {
         model: "some-writer-1b".into(),
         model_sha256: "cd".repeat(32),
         adapter: None,
+        embedder: None,
+        judge: None,
         claims,
     });
     brief

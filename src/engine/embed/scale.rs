@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cosine;
+use super::{
+    cosine,
+    known::{Known, texts},
+};
 use crate::error::Result;
-
-/// Texts in English, the same said otherwise, and in the other languages.
-const TEXTS: &str = include_str!("../../../models/likeness.json");
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +28,6 @@ pub struct Scale {
     pub english: [f32; 2],
     /// Of English texts and others.
     pub languages: [f32; 2],
-}
-
-#[derive(Deserialize)]
-struct Text {
-    en: String,
-    again: String,
-    de: String,
-    zh: String,
-    bn: String,
 }
 
 impl Scale {
@@ -86,9 +77,8 @@ impl Scale {
     /// # Errors
     /// The model's.
     pub fn measured(embed: impl Fn(&[&str]) -> Result<Vec<Vec<f32>>>) -> Result<Self> {
-        // A test reads it.
-        let texts: Vec<Text> = serde_json::from_str(TEXTS).unwrap_or_default();
-        let side = |of: fn(&Text) -> &str| embed(&texts.iter().map(of).collect::<Vec<_>>());
+        let texts = texts();
+        let side = |of: fn(&Known) -> &str| embed(&texts.iter().map(of).collect::<Vec<_>>());
         let english = side(|t| &t.en)?;
         let again = side(|t| &t.again)?;
         let others = [side(|t| &t.de)?, side(|t| &t.zh)?, side(|t| &t.bn)?];
@@ -98,17 +88,17 @@ impl Scale {
 
 /// The mean similarities of texts and others: of those that don't belong together, and of those that do.
 fn means(texts: &[Vec<f32>], others: &[Vec<Vec<f32>>]) -> [f32; 2] {
-    let mut sums = [(0.0, 0u16); 2];
+    let [mut apart, mut together] = [(0.0, 0u16); 2];
     for others in others {
         for (i, text) in texts.iter().enumerate() {
             for (j, other) in others.iter().enumerate() {
-                let (sum, count) = &mut sums[usize::from(i == j)];
+                let (sum, count) = if i == j { &mut together } else { &mut apart };
                 *sum += f64::from(cosine(text, other));
                 *count += 1;
             }
         }
     }
-    sums.map(|(sum, count)| (sum / f64::from(count)) as f32)
+    [apart, together].map(|(sum, count)| (sum / f64::from(count)) as f32)
 }
 
 #[cfg(test)]
@@ -118,8 +108,7 @@ mod tests {
 
     #[test]
     fn similarities_are_brought_to_the_other_scale_point_by_point() {
-        let texts: Vec<Text> = serde_json::from_str(TEXTS).unwrap();
-        assert!(texts.len() >= 8);
+        assert!(texts().len() >= 8);
         let scale = Scale { english: [0.1, 0.7], languages: [0.2, 0.6] };
         for (between, own, e5) in [
             (Between::English, scale.english, Scale::E5.english),

@@ -37,6 +37,7 @@ PAIRS = [
     ("", "Nothing says so."),
     ("Three of the 84 passengers, police said, were not hurt, and the others were taken to two hospitals.", "81 hurt"),
     ("One [SEP] two </s>", "Two."),
+    ("A claim that is longer than what the model reads", "is cut off as well, since nothing else would be left of what it is compared with."),
 ]
 
 
@@ -64,7 +65,7 @@ def roberta(longest):
 def cut(made, longest, *texts):
     """Ids without control tokens from the text."""
     made.encode_special_tokens = True
-    made.enable_truncation(longest, strategy="only_first")
+    made.enable_truncation(longest, strategy="longest_first")
     ids = made.encode(*texts).ids
     made.no_truncation()
     return ids
