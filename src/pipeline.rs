@@ -479,6 +479,11 @@ impl Pipeline {
             None => {
                 let weights = self.fetch(&resolved, observer)?;
                 observer.event(Event::Loading { model: &id });
+                if !resolved.manifest.tried {
+                    observer.event(Event::Note(&format!(
+                        "{id}: nobody has measured how well it judges; its levels are another model's"
+                    )));
+                }
                 known.insert(Arc::new(Entailer::load(&id, &weights.path)?)).clone()
             }
         };

@@ -744,11 +744,12 @@ fn a_named_judge_is_used_and_recorded() {
     desk.file("news.txt", GERMAN);
     with_encoder(&desk, "deberta");
     let with = |more: &[&str]| {
-        let arguments = [&["summarize", "--format", "json", "-q", "news.txt"], more].concat();
+        let arguments = [&["summarize", "--format", "json", "news.txt"], more].concat();
         run(desk.brief(&arguments))
     };
     let (code, out, stderr) = with(&["--judge", "my-deberta"]);
     assert_eq!(code, 0, "{stderr}");
+    says(&stderr, &["my-deberta: nobody has measured how well it judges"]);
     let judged: Brief = serde_json::from_str(&out).unwrap();
     assert_eq!(judged.summary.unwrap().judge.as_deref(), Some("my-deberta"));
     let (_, out, _) = with(&[]);

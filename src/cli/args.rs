@@ -185,7 +185,7 @@ pub struct Common {
     /// Output format [default: md]
     #[arg(long, value_enum, env = "BRIEF_FORMAT")]
     pub format: Option<FormatArg>,
-    /// Model id or folder for comparing meanings by sentence embeddings [default: the best that is here]
+    /// Model id or folder for comparing meanings by sentence embeddings [default: the model that the checks were made with]
     #[arg(long, value_name = "ID|FOLDER", env = "BRIEF_EMBEDDER")]
     pub embedder: Option<String>,
     /// Model id or folder for judging whether the source says what a summary says [default: the model

@@ -355,10 +355,9 @@ impl Manifest {
         match role {
             Role::Translate => family.and_then(|f| self.languages.get(f)).copied(),
             Role::Summarize => self.summary,
-            // One that nobody tried is used when it is named.
-            Role::Embed | Role::Entail => {
-                Some(if self.tried { Quality::Fair } else { Quality::Gist })
-            }
+            // One whose likenesses nobody has measured is used when it is named.
+            Role::Embed => self.embedding.as_ref()?.scale.map(|_| Quality::Fair),
+            Role::Entail => Some(Quality::Fair),
         }
     }
 }
