@@ -8,7 +8,7 @@ use super::{
         decoder::{Feed, Logits},
         model::Model,
     },
-    kernels::log_sum_exp,
+    kernels::{highest, log_sum_exp},
     kv::SequenceKv,
     tokenizer::Part,
 };
@@ -233,8 +233,8 @@ impl Engine {
             );
             largest = worse(largest, apart);
             for (logits, next) in behind.iter().zip(greedy) {
-                let best = super::generate::argmax((0u32..).zip(logits.iter().copied()));
-                tokens.0 += usize::from(best.map(|(id, _)| id) == Some(*next));
+                let best = highest(logits).and_then(|place| u32::try_from(place).ok());
+                tokens.0 += usize::from(best == Some(*next));
                 tokens.1 += 1;
             }
         }

@@ -11,7 +11,7 @@ use super::{
         model::Model,
     },
     beam::{self, Beam, Candidate, Ended, Lengths, Search, repeats},
-    kernels::log_sum_exp,
+    kernels::{highest, log_sum_exp},
     kv::{Prefix, SequenceKv},
     prompt::Prompt,
 };
@@ -328,7 +328,7 @@ impl Engine {
                 self.tokens(logits)
                     .filter(|(id, _)| self.vocabulary.is_text(*id) && !banned.contains(id)),
             ),
-            None => argmax(self.tokens(logits)),
+            None => self.likeliest(logits),
         };
         let Some((token, logit)) = best else { return end(beam, false) };
         if next.is_none() && self.ends(&beam, token) {
@@ -376,8 +376,15 @@ impl Engine {
         beam::advance(search, *lengths, beams, ended, &candidates);
     }
 
+    /// The likeliest of all that may be written, with its logit.
+    pub(super) fn likeliest(&self, logits: &[f32]) -> Option<(u32, f32)> {
+        let allowed = self.vocabulary.allowed();
+        let place = highest(logits.get(..allowed.len()).unwrap_or(logits))?;
+        Some((*allowed.get(place)?, *logits.get(place)?))
+    }
+
     /// What may be written, with its logit.
-    pub(super) fn tokens(&self, logits: &[f32]) -> impl Iterator<Item = (u32, f32)> {
+    fn tokens(&self, logits: &[f32]) -> impl Iterator<Item = (u32, f32)> {
         self.vocabulary.allowed().iter().copied().zip(logits.iter().copied())
     }
 
@@ -424,7 +431,7 @@ fn fitting(lengths: impl Iterator<Item = usize>) -> usize {
     fits.count().max(1)
 }
 
-pub(super) fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
+fn argmax(candidates: impl Iterator<Item = (u32, f32)>) -> Option<(u32, f32)> {
     // The first of equals wins, so that ties can't depend on anything else.
     candidates.fold(None, |best, (id, logit)| match best {
         Some((_, highest)) if highest >= logit => best,

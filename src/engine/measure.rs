@@ -13,7 +13,7 @@ use super::{
         decoder::{Cost, Feed},
         model::Model,
     },
-    generate::{CHUNK, argmax},
+    generate::CHUNK,
     kernels::log_sum_exp,
     kv::SequenceKv,
 };
@@ -74,7 +74,7 @@ impl Engine {
             let next = rows.into_par_iter().map(|logits| {
                 // As generation does, which tells how likely each token was.
                 std::hint::black_box(log_sum_exp(logits));
-                argmax(self.tokens(logits)).map(|(token, _)| token)
+                self.likeliest(logits).map(|(token, _)| token)
             });
             for (token, next) in tokens.iter_mut().zip(next.collect::<Vec<_>>()) {
                 *token = vec![next.unwrap_or_default()];

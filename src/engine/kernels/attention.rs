@@ -160,18 +160,16 @@ fn score<S: Simd, const ROWS: usize>(
             if !among.is_empty() {
                 let keys = &keys[kv_head * head_size..][..head_size];
                 let mut sums = [[0f32; PAGE]; ROWS];
-                for lanes in 0..PAGE / S::F32_LANES {
-                    let mut own = [simd.splat_f32s(0.0); ROWS];
-                    for (d, line) in keys.iter().enumerate() {
-                        let line = S::as_simd_f32s(line).0[lanes];
-                        for r in 0..ROWS {
-                            own[r] =
-                                simd.mul_add_f32s(line, simd.splat_f32s(queries[r][d]), own[r]);
-                        }
-                    }
-                    for r in 0..ROWS {
-                        S::as_mut_simd_f32s(&mut sums[r]).0[lanes] = own[r];
-                    }
+                let mut from = 0;
+                while from < PAGE / S::F32_LANES {
+                    let left = PAGE / S::F32_LANES - from;
+                    from += if ROWS <= 2 && left >= 4 {
+                        dots::<S, ROWS, 4>(simd, keys, &queries, from, &mut sums)
+                    } else if ROWS <= 4 && left >= 2 {
+                        dots::<S, ROWS, 2>(simd, keys, &queries, from, &mut sums)
+                    } else {
+                        dots::<S, ROWS, 1>(simd, keys, &queries, from, &mut sums)
+                    };
                 }
                 let at = position + among.start - seen.first;
                 for (sums, scores) in sums.iter().zip(scores.chunks_exact_mut(seen.width())) {
@@ -183,6 +181,33 @@ fn score<S: Simd, const ROWS: usize>(
             position += held;
         }
     }
+}
+
+/// The products of `ROWS` queries with the keys in `WIDE` vectors of a page's lines, from one on.
+/// Returns how many vectors that is.
+#[inline(always)]
+fn dots<S: Simd, const ROWS: usize, const WIDE: usize>(
+    simd: S,
+    keys: &[[f32; PAGE]],
+    queries: &[&[f32]; ROWS],
+    from: usize,
+    sums: &mut [[f32; PAGE]; ROWS],
+) -> usize {
+    let mut own = [[simd.splat_f32s(0.0); WIDE]; ROWS];
+    for (d, line) in keys.iter().enumerate() {
+        let line = &S::as_simd_f32s(line).0[from..][..WIDE];
+        let line: [S::f32s; WIDE] = std::array::from_fn(|i| line[i]);
+        for r in 0..ROWS {
+            let query = simd.splat_f32s(queries[r][d]);
+            for i in 0..WIDE {
+                own[r][i] = simd.mul_add_f32s(line[i], query, own[r][i]);
+            }
+        }
+    }
+    for r in 0..ROWS {
+        S::as_mut_simd_f32s(&mut sums[r]).0[from..][..WIDE].copy_from_slice(&own[r]);
+    }
+    WIDE
 }
 
 /// Scores → their exponentials, the highest's being 1; returns the sum of these.
@@ -226,25 +251,15 @@ fn gather<S: Simd, const ROWS: usize>(
         std::array::from_fn(|r| &scores[r * seen.width()..][..seen.width()]);
     let mut from = 0;
     while from < head_size {
-        let left = head_size - from;
-        if left >= 2 * S::F32_LANES {
-            let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];
-            each_value(a, pieces, seen, |p, row| {
-                let row = S::as_simd_f32s(&row[from..][..2 * S::F32_LANES]).0;
-                let row = [row[0], row[1]];
-                for r in 0..ROWS {
-                    let weight = simd.splat_f32s(scores[r][p]);
-                    for i in 0..2 {
-                        sums[r][i] = simd.mul_add_f32s(row[i], weight, sums[r][i]);
-                    }
-                }
-            });
-            for r in 0..ROWS {
-                let out =
-                    S::as_mut_simd_f32s(&mut out[r * head_size + from..][..2 * S::F32_LANES]).0;
-                out.copy_from_slice(&sums[r]);
-            }
-            from += 2 * S::F32_LANES;
+        // As many sums at a time as there are registers for: so many don't wait for each other, and a
+        // value's floats are read while they are near.
+        let (left, lanes) = (head_size - from, S::F32_LANES);
+        from += if ROWS == 1 && left >= 8 * lanes {
+            strip::<S, ROWS, 8>(simd, a, pieces, seen, &scores, from, out)
+        } else if ROWS <= 2 && left >= 4 * lanes {
+            strip::<S, ROWS, 4>(simd, a, pieces, seen, &scores, from, out)
+        } else if left >= 2 * lanes {
+            strip::<S, ROWS, 2>(simd, a, pieces, seen, &scores, from, out)
         } else {
             let mut sums = [0f32; ROWS];
             each_value(a, pieces, seen, |p, row| {
@@ -255,9 +270,39 @@ fn gather<S: Simd, const ROWS: usize>(
             for r in 0..ROWS {
                 out[r * head_size + from] = sums[r];
             }
-            from += 1;
-        }
+            1
+        };
     }
+}
+
+/// [`gather`] for `WIDE` vectors of each row, from a place on. Returns how many floats that is.
+#[inline(always)]
+fn strip<S: Simd, const ROWS: usize, const WIDE: usize>(
+    simd: S,
+    a: Attention,
+    pieces: &[&LayerKv],
+    seen: Seen,
+    scores: &[&[f32]; ROWS],
+    from: usize,
+    out: &mut [f32],
+) -> usize {
+    let floats = WIDE * S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); WIDE]; ROWS];
+    each_value(a, pieces, seen, |p, row| {
+        let row = S::as_simd_f32s(&row[from..][..floats]).0;
+        let row: [S::f32s; WIDE] = std::array::from_fn(|i| row[i]);
+        for r in 0..ROWS {
+            let weight = simd.splat_f32s(scores[r][p]);
+            for i in 0..WIDE {
+                sums[r][i] = simd.mul_add_f32s(row[i], weight, sums[r][i]);
+            }
+        }
+    });
+    for r in 0..ROWS {
+        let out = S::as_mut_simd_f32s(&mut out[r * a.head_size + from..][..floats]).0;
+        out.copy_from_slice(&sums[r]);
+    }
+    floats
 }
 
 /// Calls `take` with the values at each position that is seen, counted from the first.

@@ -170,6 +170,27 @@ multiversion! {
     }
 }
 
+multiversion! {
+    /// Where the highest number stands; of equals the first. What isn't a number is passed over; none
+    /// where there is nothing else.
+    pub fn highest(x: &[f32]) -> Option<usize> {
+        let mut highest = [f32::NEG_INFINITY; LANES];
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (highest, x) in highest.iter_mut().zip(chunk) {
+                *highest = highest.max(*x);
+            }
+        }
+        let max = highest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+        // Whole runs are passed over faster than single numbers.
+        let run = 16 * LANES;
+        let before = x.chunks(run).position(|run| {
+            run.iter().fold(false, |found, x| found | (*x == max))
+        })? * run;
+        Some(before + x.get(before..)?.iter().position(|x| *x == max)?)
+    }
+}
+
 /// e to the power of `x`, within two units in the last place where the result is a normal number:
 /// Cephes' `expf` (Moshier 1992), without branches, so that loops over it are vectorised. What is
 /// below −87.3 gives the smallest normal number, what is above 88.4 the largest power; what isn't a
@@ -190,7 +211,27 @@ pub(super) fn exp(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
+
+    #[test]
+    fn the_highest_is_found_and_of_equals_the_first() {
+        assert_eq!(highest(&[]), None);
+        assert_eq!(highest(&[f32::NAN; 3]), None);
+        for length in [1, 7, 64, 1000, 4099] {
+            let mut x: Vec<f32> = (0..length).map(|i| ((i * 7919) % 613) as f32 - 700.0).collect();
+            let most = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            assert_eq!(highest(&x), x.iter().position(|x| *x == most), "{length}");
+            for place in [length - 1, length / 2, 0] {
+                x[place] = 1.0;
+                assert_eq!(highest(&x), Some(place), "{length}");
+            }
+            if length > 1 {
+                x[0] = f32::NAN;
+                assert_eq!(highest(&x), Some(length / 2));
+            }
+        }
+    }
 
     #[test]
     fn exponentials_are_near_the_exact_ones() {

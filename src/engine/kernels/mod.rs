@@ -59,7 +59,8 @@ use multiversion;
 pub use attention::{Attention, attend};
 pub use delta::{DeltaHead, convolve, delta_rule};
 pub use elementwise::{
-    Activation, activate, activate_gate, add, add_to_each, layer_norm, log_sum_exp, open, rms_norm,
+    Activation, activate, activate_gate, add, add_to_each, highest, layer_norm, log_sum_exp, open,
+    rms_norm,
 };
 pub use formats::{Format, q5_0_as_q8_0};
 pub use full::Full;
