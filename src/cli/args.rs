@@ -197,6 +197,13 @@ pub struct Common {
     pub running: Running,
 }
 
+impl Common {
+    /// With the usual format, embedder and judge.
+    pub fn usual(paths: Vec<PathBuf>, out: Option<PathBuf>, running: Running) -> Self {
+        Self { paths, out, format: None, embedder: None, judge: None, running }
+    }
+}
+
 /// Which model does the work, and how.
 #[derive(Debug, Args)]
 pub struct Running {

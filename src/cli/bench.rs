@@ -37,10 +37,7 @@ pub fn run(args: Bench) -> Result<Exit> {
         compare,
         running,
     } = args;
-    let plan = plan(
-        Common { paths, out: None, format: None, embedder: None, judge: None, running },
-        None,
-    )?;
+    let plan = plan(Common::usual(paths, None, running), None)?;
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);
     let earlier = compare.as_deref().map(read).transpose()?;

@@ -65,15 +65,7 @@ enum Scored {
 }
 
 fn translation(args: EvalTranslation) -> Result<Exit> {
-    let common = Common {
-        paths: Vec::new(),
-        out: args.out,
-        format: None,
-        embedder: None,
-        judge: None,
-        running: args.running,
-    };
-    let plan = plan(common, None)?;
+    let plan = plan(Common::usual(Vec::new(), args.out, args.running), None)?;
     super::use_threads(plan.threads)?;
     super::log_to_stderr(plan.loudness);
     let reference = Input::at(&args.reference);

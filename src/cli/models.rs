@@ -223,19 +223,11 @@ fn encoder_text(
     faults: &[String],
 ) -> String {
     let config = &checked.config;
-    let mut text = format!(
-        "{}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, {} heads, {} \
-         tokens of context\n",
-        manifest.id,
-        weights.path.display(),
-        indicatif::HumanBytes(weights.size),
-        weights.sha256,
-        manifest.architecture,
-        config.layers,
-        config.hidden,
-        config.heads,
-        config.longest,
-    );
+    let mut text = identified(&manifest.id, weights);
+    text.push_str(&format!(
+        "  architecture  {}: {} layers of {}, {} heads, {} tokens of context\n",
+        manifest.architecture, config.layers, config.hidden, config.heads, config.longest,
+    ));
     text.push_str(&match checked.made {
         Made::Likeness(Scale { english: [a, b], languages: [c, d] }) => format!(
             "  likeness      English texts {a:.3} about other things, {b:.3} saying the same\n                \
@@ -276,6 +268,16 @@ fn encoder_json(
     format!("{report}\n")
 }
 
+/// What was checked, and its file.
+fn identified(what: &str, weights: &Weights) -> String {
+    format!(
+        "{what}\n  file          {} ({})\n  sha256        {}\n",
+        weights.path.display(),
+        indicatif::HumanBytes(weights.size),
+        weights.sha256
+    )
+}
+
 fn told(text: &mut String, faults: &[String]) {
     for fault in faults {
         text.push_str(&format!("  wrong         {fault}\n"));
@@ -299,17 +301,13 @@ fn checked(
 ) -> Result<String> {
     const BEGINNING: &str = "The capital of Germany is";
     let shape = engine.shape();
-    let mut text = format!(
-        "{}, on {} with {}\n  file          {} ({})\n  sha256        {}\n  architecture  {}: {} layers of {}, \
-         {} heads of {} ({} of keys and values), {} tokens of context\n  vocabulary    {} tokens, {} of \
-         which English needs\n  prompts       {}\n  company       {:.1e} between a sequence alone and \
-         among others\n",
-        manifest.id,
-        engine.backend(),
-        engine.backend().kernel_name(),
-        weights.path.display(),
-        indicatif::HumanBytes(weights.size),
-        weights.sha256,
+    let backend = engine.backend();
+    let what = format!("{}, on {backend} with {}", manifest.id, backend.kernel_name());
+    let mut text = identified(&what, weights);
+    text.push_str(&format!(
+        "  architecture  {}: {} layers of {}, {} heads of {} ({} of keys and values), {} tokens of \
+         context\n  vocabulary    {} tokens, {} of which English needs\n  prompts       {}\n  \
+         company       {:.1e} between a sequence alone and among others\n",
         shape.architecture,
         shape.layers,
         shape.hidden,
@@ -321,7 +319,7 @@ fn checked(
         engine.vocabulary.allowed().len(),
         manifest.prompt,
         findings.company,
-    );
+    ));
     if let Some(perplexity) = findings.perplexity {
         text.push_str(&format!("  perplexity    {perplexity:.1} on plain English\n"));
     }

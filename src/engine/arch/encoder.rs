@@ -188,24 +188,22 @@ impl Layer {
     }
 
     /// Softmax attention of one sequence over itself, `[tokens, hidden]`. `buckets` has for each pair
-    /// of tokens its distance's place, `[tokens, tokens]`.
+    /// of tokens its distance's place, and that of the distance back, `[heads, tokens, tokens]`.
     fn attend(
         &self,
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
         heads: usize,
-        buckets: Option<&Tensor>,
+        buckets: Option<&[Tensor; 2]>,
     ) -> Result<Tensor> {
         let (tokens, hidden) = q.dims2()?;
         let (q, k, v) = (split(q, heads)?, split(k, heads)?, split(v, heads)?);
         let mut scores = q.matmul(&k.t()?)?;
         let mut terms = 1;
-        if let (Some([keys, queries]), Some(buckets)) = (&self.distances, buckets) {
-            let at = |buckets: Tensor| buckets.expand((heads, tokens, tokens))?.contiguous();
-            let words_to_distances = q.matmul(keys)?.gather(&at(buckets.clone())?, D::Minus1)?;
-            // The distance back is the place from the other side.
-            let back = k.matmul(queries)?.gather(&at(buckets.t()?)?, D::Minus1)?;
+        if let (Some([keys, queries]), Some([there, back])) = (&self.distances, buckets) {
+            let words_to_distances = q.matmul(keys)?.gather(there, D::Minus1)?;
+            let back = k.matmul(queries)?.gather(back, D::Minus1)?;
             scores = ((scores + words_to_distances)? + back.transpose(1, 2)?)?;
             terms = 3;
         }
@@ -334,8 +332,9 @@ impl Encoder {
         Ok(x)
     }
 
-    /// For each sequence the places of its tokens' distances, `[tokens, tokens]`, if it is told those.
-    fn buckets(&self, sequences: &[Vec<u32>]) -> Result<Vec<Option<Tensor>>> {
+    /// For each sequence the places of its tokens' distances, there and back, `[heads, tokens, tokens]`,
+    /// if it is told those.
+    fn buckets(&self, sequences: &[Vec<u32>]) -> Result<Vec<Option<[Tensor; 2]>>> {
         let Positions::Relative { buckets, furthest, .. } = self.config.positions else {
             return Ok(vec![None; sequences.len()]);
         };
@@ -344,7 +343,9 @@ impl Encoder {
             let places = (0..n as i64).flat_map(|i| (0..n as i64).map(move |j| i - j));
             let places: Vec<u32> =
                 places.map(|distance| bucket(distance, buckets, furthest) as u32).collect();
-            Tensor::from_vec(places, (n, n), &Device::Cpu).map(Some)
+            let there = Tensor::from_vec(places, (n, n), &Device::Cpu)?;
+            let heads = |x: &Tensor| x.expand((self.config.heads, n, n))?.contiguous();
+            Ok(Some([heads(&there)?, heads(&there.t()?)?]))
         };
         sequences.iter().map(of).collect()
     }

@@ -151,14 +151,8 @@ multiversion! {
 multiversion! {
     /// The natural logarithm of the sum of the numbers' exponentials.
     pub fn log_sum_exp(x: &[f32]) -> f64 {
-        let mut highest = [f32::NEG_INFINITY; LANES];
+        let max = maximum(x);
         let (chunks, rest) = x.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (highest, x) in highest.iter_mut().zip(chunk) {
-                *highest = highest.max(*x);
-            }
-        }
-        let max = highest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
         let mut sums = [0f32; LANES];
         for chunk in chunks {
             for (sum, x) in sums.iter_mut().zip(chunk) {
@@ -174,14 +168,7 @@ multiversion! {
     /// Where the highest number stands; of equals the first. What isn't a number is passed over; none
     /// where there is nothing else.
     pub fn highest(x: &[f32]) -> Option<usize> {
-        let mut highest = [f32::NEG_INFINITY; LANES];
-        let (chunks, rest) = x.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (highest, x) in highest.iter_mut().zip(chunk) {
-                *highest = highest.max(*x);
-            }
-        }
-        let max = highest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+        let max = maximum(x);
         // Whole runs are passed over faster than single numbers.
         let run = 16 * LANES;
         let before = x.chunks(run).position(|run| {
@@ -189,6 +176,19 @@ multiversion! {
         })? * run;
         Some(before + x.get(before..)?.iter().position(|x| *x == max)?)
     }
+}
+
+/// The highest number; what isn't one is passed over.
+#[inline(always)]
+fn maximum(x: &[f32]) -> f32 {
+    let mut highest = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (highest, x) in highest.iter_mut().zip(chunk) {
+            *highest = highest.max(*x);
+        }
+    }
+    highest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// e to the power of `x`, within two units in the last place where the result is a normal number:
