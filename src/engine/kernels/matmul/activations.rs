@@ -1,5 +1,7 @@
 //! Activations, rounded to eight bits.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use super::{super::multiversion, BLOCK, UNIT};
@@ -15,6 +17,18 @@ pub(super) struct Block {
     pub sum: f32,
     /// Sum of the codes.
     pub whole: i32,
+}
+
+/// 32 activations, for products of 16-bit numbers.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Paired {
+    /// Two codes each, the first in the lower half: of each four the first and the third, then the
+    /// second and the fourth.
+    pub pairs: [i32; 16],
+    pub scale: f32,
+    /// Subtracted: what codes 128 too high make the sum of the products too large.
+    pub less: i32,
 }
 
 /// 256 activations: codes from −127 to 127 and their scale.
@@ -48,6 +62,7 @@ pub(super) fn apart<T, const ROWS: usize>(rows: &[T]) -> [&[T]; ROWS] {
 pub struct Activations {
     columns: usize,
     pub(super) chunks: Chunks,
+    paired: OnceLock<Vec<Paired>>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,10 +81,18 @@ impl Activations {
     pub fn new(x: &[f32], columns: usize, unit: usize) -> Self {
         assert!(columns.is_multiple_of(unit) && matches!(unit, BLOCK | UNIT));
         let chunks = match unit {
-            BLOCK => Chunks::Blocks(by_tasks(x.as_chunks().0, round_blocks)),
-            _ => Chunks::Wides(by_tasks(x.as_chunks().0, round_wides)),
+            BLOCK => Chunks::Blocks(by_tasks(x.as_chunks().0, BLOCK, round_blocks)),
+            _ => Chunks::Wides(by_tasks(x.as_chunks().0, UNIT, round_wides)),
         };
-        Self { columns, chunks }
+        Self { columns, chunks, paired: OnceLock::new() }
+    }
+
+    /// The same blocks for products of 16-bit numbers; none where units are larger.
+    pub(super) fn paired(&self) -> &[Paired] {
+        self.paired.get_or_init(|| match &self.chunks {
+            Chunks::Blocks(blocks) => by_tasks(blocks, BLOCK, pair_blocks),
+            Chunks::Wides(_) => Vec::new(),
+        })
     }
 
     /// Floats of a row.
@@ -78,21 +101,23 @@ impl Activations {
     }
 }
 
-fn by_tasks<const N: usize, T: Copy + Default + Send>(
-    floats: &[[f32; N]],
-    round: fn(&[[f32; N]], &mut [T]),
+/// `convert`s items of `floats` activations each.
+fn by_tasks<I: Sync, T: Copy + Default + Send>(
+    items: &[I],
+    floats: usize,
+    convert: fn(&[I], &mut [T]),
 ) -> Vec<T> {
-    /// Floats that are worth a task of their own.
+    /// Activations that are worth a task of their own.
     const TASK: usize = 1 << 15;
-    let mut rounded = vec![T::default(); floats.len()];
-    let task = TASK / N;
-    if floats.len() > task {
-        let tasks = rounded.par_chunks_mut(task).zip(floats.par_chunks(task));
-        tasks.for_each(|(rounded, floats)| round(floats, rounded));
+    let mut converted = vec![T::default(); items.len()];
+    let task = TASK / floats;
+    if items.len() > task {
+        let tasks = converted.par_chunks_mut(task).zip(items.par_chunks(task));
+        tasks.for_each(|(converted, items)| convert(items, converted));
     } else {
-        round(floats, &mut rounded);
+        convert(items, &mut converted);
     }
-    rounded
+    converted
 }
 
 multiversion! {
@@ -102,6 +127,18 @@ multiversion! {
             let (codes, [low, high]) = coded(x, steps.inverse);
             let whole = low + high;
             *block = Block { codes, scale: steps.scale, sum: steps.scale * whole as f32, whole };
+        }
+    }
+}
+
+multiversion! {
+    fn pair_blocks(blocks: &[Block], paired: &mut [Paired]) {
+        for (paired, block) in paired.iter_mut().zip(blocks) {
+            for (two, four) in paired.pairs.as_chunks_mut().0.iter_mut().zip(block.codes) {
+                let byte = |i: i32| four << (24 - 8 * i) >> 24;
+                *two = [[0, 2], [1, 3]].map(|[low, high]| byte(low) & 0xffff | byte(high) << 16);
+            }
+            (paired.scale, paired.less) = (block.scale, -128 * block.whole);
         }
     }
 }

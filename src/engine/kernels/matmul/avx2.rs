@@ -1,13 +1,13 @@
 //! With AVX2 and FMA, and AVX-VNNI where there is that: a lane for each of half a panel's rows.
 
 #![allow(clippy::wildcard_imports)]
-use std::arch::x86_64::*;
+use std::{arch::x86_64::*, ops::Range};
 
 use super::{
     super::panels::Sums,
     BLOCK,
-    activations::{Block, Wide, apart},
-    layout::{Layout, Line},
+    activations::{Block, Paired, Wide, apart},
+    layout::{Layout, Line, Q8_0},
 };
 
 /// Rows of activations at once: with their sums, what sixteen registers hold.
@@ -40,6 +40,20 @@ pub(super) unsafe fn blocks<L: Layout, const VNNI: bool>(
     out: &mut [Sums],
 ) {
     by_rows!(block_tile, lines, rows, out);
+}
+
+/// Q8_0, where there is no AVX-VNNI.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn paired(lines: &[Line], rows: &[Paired], out: &mut [Sums]) {
+    let units = lines.len() / Q8_0::LINES;
+    for (rows, out) in rows.chunks(AT_ONCE * units).zip(out.chunks_mut(AT_ONCE)) {
+        match out.len() {
+            1 => paired_tile::<1>(lines, rows, out),
+            2 => paired_tile::<2>(lines, rows, out),
+            3 => paired_tile::<3>(lines, rows, out),
+            _ => paired_tile::<AT_ONCE>(lines, rows, out),
+        }
+    }
 }
 
 /// # Safety
@@ -127,44 +141,69 @@ fn scales<L: Layout>(unit: &[Line], half: usize) -> (__m256, __m256) {
     }
 }
 
-/// What a code is above the number that it stands for.
-fn offset<L: Layout, const VNNI: bool>() -> i32 {
-    if L::BITS == 8 && !VNNI { 0 } else { L::OFFSET }
-}
-
-/// Adds the products of four codes to a lane with four activations.
+/// Adds to each lane the products of its codes with activations: of the quads `quads` of 32 weights,
+/// `four` giving a row's activations of a quad.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn add_products<L: Layout, const VNNI: bool>(
-    sum: __m256i,
-    codes: __m256i,
-    four: __m256i,
-) -> __m256i {
+fn add_products<L: Layout, const VNNI: bool, const ROWS: usize>(
+    products: &mut [__m256i; ROWS],
+    lines: &[Line],
+    half: usize,
+    quads: Range<usize>,
+    four: impl Fn(usize, usize) -> i32,
+) {
     if VNNI {
-        let mut sum = sum;
-        // As assembly, since what is compiled for more instructions isn't inlined here.
-        // SAFETY: the processor has AVX-VNNI, as the caller of the kernel has made sure.
-        #[allow(unsafe_code)]
-        unsafe {
-            std::arch::asm!(
-                "{{vex}} vpdpbusd {sum}, {codes}, {four}",
-                sum = inout(ymm_reg) sum,
-                codes = in(ymm_reg) codes,
-                four = in(ymm_reg) four,
-                options(pure, nomem, nostack, preserves_flags)
-            );
+        for i in quads {
+            let codes = codes::<L>(lines, half, i);
+            for (row, products) in products.iter_mut().enumerate() {
+                *products = dot(*products, codes, _mm256_set1_epi32(four(row, i)));
+            }
+            in_order(products);
         }
-        return sum;
+        return;
     }
-    // No pair of products overflows 16 bits: 2 · 63 · 127, 2 · 128 · 127.
-    let pairs = if L::BITS == 8 {
-        // With their sign, so that they need no offset.
-        let signed = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
-        _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(four, signed))
-    } else {
-        _mm256_maddubs_epi16(codes, four)
+    // So many sums of two products don't overflow 16 bits: 2 · 15 · 127 · 8, 2 · 31 · 127 · 4,
+    // 2 · 63 · 127 · 2.
+    let together = match L::BITS {
+        4 => 8,
+        5 => 4,
+        6 => 2,
+        _ => unreachable!("without AVX-VNNI codes of eight bits are multiplied in pairs"),
     };
-    _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    for first in quads.clone().step_by(together) {
+        let mut pairs = [_mm256_setzero_si256(); ROWS];
+        for i in first..quads.end.min(first + together) {
+            let codes = codes::<L>(lines, half, i);
+            for (row, pairs) in pairs.iter_mut().enumerate() {
+                let two = _mm256_maddubs_epi16(codes, _mm256_set1_epi32(four(row, i)));
+                *pairs = _mm256_add_epi16(*pairs, two);
+            }
+            in_order(&mut pairs);
+        }
+        for (products, pairs) in products.iter_mut().zip(pairs) {
+            let sums = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+            *products = _mm256_add_epi32(*products, sums);
+        }
+    }
+}
+
+/// Adds the products of four codes to a lane with four activations. There must be AVX-VNNI.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn dot(mut sum: __m256i, codes: __m256i, four: __m256i) -> __m256i {
+    // As assembly, since what is compiled for more instructions isn't inlined here.
+    // SAFETY: the processor has AVX-VNNI, as the caller of the kernel has made sure.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::arch::asm!(
+            "{{vex}} vpdpbusd {sum}, {codes}, {four}",
+            sum = inout(ymm_reg) sum,
+            codes = in(ymm_reg) codes,
+            four = in(ymm_reg) four,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
 }
 
 /// Keeps the compiler from taking up one row after the other: it would hold the codes of all quads for
@@ -200,6 +239,58 @@ fn store<const ROWS: usize>(sums: [__m256; ROWS], half: usize, out: &mut [Sums])
     }
 }
 
+/// Products of bytes with a sign would need another instruction to take it from the codes, or lose
+/// bits; those of 16-bit numbers need neither. Both halves of a panel, so that an activation is
+/// loaded once for them; sums are left in memory, since there are no registers for them.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn paired_tile<const ROWS: usize>(lines: &[Line], rows: &[Paired], out: &mut [Sums]) {
+    let rows: [&[Paired]; ROWS] = apart(rows);
+    for (u, unit) in lines.chunks_exact(Q8_0::LINES).enumerate() {
+        let blocks = rows.map(|row| &row[u]);
+        let mut products = blocks.map(|block| [_mm256_set1_epi32(block.less); 2]);
+        for i in 0..BLOCK / 4 {
+            let fours = [0, 1].map(|half| load(&unit[Q8_0::CODES + i], half));
+            let even = fours.map(|four| _mm256_and_si256(four, _mm256_set1_epi16(0xff)));
+            add_pairs(&mut products, even, |row| blocks[row].pairs[2 * i]);
+            let odd = fours.map(|four| _mm256_srli_epi16::<8>(four));
+            add_pairs(&mut products, odd, |row| blocks[row].pairs[2 * i + 1]);
+        }
+        for half in 0..2 {
+            let (d, _) = scales::<Q8_0>(unit, half);
+            for ((out, products), block) in out.iter_mut().zip(products).zip(blocks) {
+                let scale = _mm256_mul_ps(d, _mm256_set1_ps(block.scale));
+                let (halves, _) = out.as_chunks_mut::<8>();
+                let out = &mut halves[half];
+                // SAFETY: half a row of `out` is eight floats.
+                #[allow(unsafe_code)]
+                unsafe {
+                    let sum = _mm256_loadu_ps(out.as_ptr());
+                    let sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products[half]), scale, sum);
+                    _mm256_storeu_ps(out.as_mut_ptr(), sum);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of two codes to a lane with the two activations that `pair` gives of a row.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_pairs<const ROWS: usize>(
+    products: &mut [[__m256i; 2]; ROWS],
+    codes: [__m256i; 2],
+    pair: impl Fn(usize) -> i32,
+) {
+    for (row, products) in products.iter_mut().enumerate() {
+        let pair = _mm256_set1_epi32(pair(row));
+        for (products, codes) in products.iter_mut().zip(codes) {
+            *products = _mm256_add_epi32(*products, _mm256_madd_epi16(codes, pair));
+        }
+        in_order(products);
+    }
+}
+
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn block_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
@@ -213,16 +304,9 @@ fn block_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
     for (u, unit) in lines.chunks_exact(L::LINES).enumerate() {
         let (d, min) = scales::<L>(unit, half);
         let blocks = rows.map(|row| &row[u]);
-        let mut products =
-            blocks.map(|block| _mm256_set1_epi32(-offset::<L, VNNI>() * block.whole));
-        for i in 0..BLOCK / 4 {
-            let codes = codes::<L>(&unit[L::CODES..], half, i);
-            for (products, block) in products.iter_mut().zip(blocks) {
-                let four = _mm256_set1_epi32(block.codes[i]);
-                *products = add_products::<L, VNNI>(*products, codes, four);
-            }
-            in_order(&mut products);
-        }
+        let mut products = blocks.map(|block| _mm256_set1_epi32(-L::OFFSET * block.whole));
+        let four = |row: usize, i: usize| blocks[row].codes[i];
+        add_products::<L, VNNI, ROWS>(&mut products, &unit[L::CODES..], half, 0..BLOCK / 4, four);
         for ((sum, products), block) in sums.iter_mut().zip(products).zip(blocks) {
             let scale = _mm256_mul_ps(d, _mm256_set1_ps(block.scale));
             *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), scale, *sum);
@@ -255,15 +339,9 @@ fn wide_tile<L: Layout, const VNNI: bool, const ROWS: usize>(
                 let i = b * BLOCK / L::SHARING + part;
                 let scale = _mm256_cvtepi8_epi32(eight(factors, i, half));
                 let mut products = [_mm256_setzero_si256(); ROWS];
-                for i in 0..L::SHARING / 4 {
-                    let i = part * L::SHARING / 4 + i;
-                    let codes = codes::<L>(lines, half, i);
-                    for (products, wide) in products.iter_mut().zip(wides) {
-                        let four = _mm256_set1_epi32(wide.codes[8 * b + i]);
-                        *products = add_products::<L, VNNI>(*products, codes, four);
-                    }
-                    in_order(&mut products);
-                }
+                let quads = part * L::SHARING / 4..(part + 1) * L::SHARING / 4;
+                let four = |row: usize, i: usize| wides[row].codes[8 * b + i];
+                add_products::<L, VNNI, ROWS>(&mut products, lines, half, quads, four);
                 for (whole, products) in whole.iter_mut().zip(products) {
                     *whole = _mm256_add_epi32(*whole, _mm256_mullo_epi32(products, scale));
                 }

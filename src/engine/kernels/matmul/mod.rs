@@ -163,6 +163,16 @@ impl Packed {
     pub fn forward(&self, kernel: Kernel, x: &Activations) -> Vec<f32> {
         assert_eq!(x.columns(), self.columns);
         match &x.chunks {
+            #[cfg(target_arch = "x86_64")]
+            Chunks::Blocks(_) if kernel == Kernel::Avx2 && self.format == Format::Q8_0 => {
+                self.multiply::<layout::Q8_0, _>(x.paired(), |lines, rows, sums| {
+                    // SAFETY: `Kernel::available` has asked the processor.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        avx2::paired(lines, rows, sums);
+                    }
+                })
+            }
             Chunks::Blocks(blocks) => {
                 with_layout!(self.format, [Q4_0 Q4_1 Q5_0 Q5_1 Q8_0], {
                     self.multiply::<L, _>(blocks, |lines, rows, sums| {
