@@ -33,7 +33,7 @@ fn a_shape_that_is_not_computed_is_refused() {
     for (name, key, value, reason) in [
         ("marian", "decoder_attention_heads", Value::from(5), "5 heads"),
         ("marian", "encoder_attention_heads", 0.into(), "0 heads"),
-        ("marian", "activation_function", "gelu".into(), "`gelu`"),
+        ("marian", "activation_function", "gelu_new".into(), "`gelu_new`"),
         ("marian", "normalize_before", true.into(), "`normalize_before`"),
         ("marian", "scale_embedding", Value::Null, "`scale_embedding` is missing"),
         ("t5", "feed_forward_proj", "gated-swish".into(), "`gated-swish`"),

@@ -17,6 +17,8 @@ pub mod marian;
 pub mod measure;
 mod pool;
 pub mod prompt;
+#[cfg(any(test, feature = "flash-attn"))]
+mod ragged;
 pub mod random;
 mod safetensors;
 mod schedule;

@@ -5,10 +5,13 @@
 //! that sequences share the rows of what is before them (prefixes; what beams wrote before they
 //! parted), and nothing is ever copied.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 use parking_lot::Mutex;
+
+#[cfg(feature = "flash-attn")]
+use super::ragged::Ragged;
 
 /// Keys and values of a model's layers, for all tokens that any sequence holds.
 pub struct Pool {
@@ -180,6 +183,7 @@ fn free_memory(device: &Device) -> Result<Option<usize>> {
 }
 
 /// A sequence's part in a pass.
+#[derive(Debug, Clone)]
 pub struct Seen {
     /// The last of `keys` that each of its rows sees, counted among them.
     pub until: Vec<usize>,
@@ -190,6 +194,18 @@ pub struct Seen {
 
 /// Which rows of a pass attend to what, for all layers.
 pub struct Plan {
+    sequences: Vec<Seen>,
+    windows: Vec<usize>,
+    device: Device,
+    /// Once it is needed.
+    padded: OnceCell<Padded>,
+    /// None where the kernel doesn't know what rows see.
+    #[cfg(feature = "flash-attn")]
+    ragged: Option<Ragged>,
+}
+
+/// The same in groups of sequences.
+struct Padded {
     groups: Vec<Group>,
     /// Which row of the groups' results, one after the other, is each of the pass; `None` where it is
     /// the same.
@@ -217,7 +233,83 @@ impl Plan {
     ///
     /// # Errors
     /// candle's.
-    pub fn new(sequences: &[Seen], windows: &[usize], device: &Device) -> Result<Self> {
+    pub fn new(sequences: Vec<Seen>, windows: &[usize], device: &Device) -> Result<Self> {
+        Ok(Self {
+            #[cfg(feature = "flash-attn")]
+            ragged: if device.is_cuda() { Ragged::new(&sequences, device)? } else { None },
+            sequences,
+            windows: windows.to_vec(),
+            device: device.clone(),
+            padded: OnceCell::new(),
+        })
+    }
+
+    fn padded(&self) -> Result<&Padded> {
+        if let Some(padded) = self.padded.get() {
+            return Ok(padded);
+        }
+        let padded = Padded::new(&self.sequences, &self.windows, &self.device)?;
+        Ok(self.padded.get_or_init(|| padded))
+    }
+
+    /// What is added to the scores of each head, for [`Plan::attend`]: `of` gives it for a head and a
+    /// row of the pass, by the place of the key. Heads share no keys.
+    ///
+    /// # Errors
+    /// candle's, or a key for which there is none.
+    pub fn biases<'b>(
+        &self,
+        heads: usize,
+        of: impl Fn(usize, usize) -> &'b [f32],
+    ) -> Result<Vec<Tensor>> {
+        let group = |group: &Group| {
+            let Group { sequences, rows, width, members, .. } = group;
+            let mut all = Vec::with_capacity(heads * sequences * rows * width);
+            for head in 0..heads {
+                for (begin, own) in members {
+                    for row in 0..*rows {
+                        let bias = of(head, begin + row.min(own.saturating_sub(1)));
+                        let Some(bias) = bias.get(..*width) else {
+                            bail!("there are no biases for {width} keys")
+                        };
+                        all.extend_from_slice(bias);
+                    }
+                }
+            }
+            Tensor::from_vec(all, (heads, *sequences, 1, *rows, *width), &self.device)
+        };
+        self.padded()?.groups.iter().map(group).collect()
+    }
+
+    /// Softmax attention of `queries`, `[rows, heads * head_size]`, to rows of `keys` and `values`,
+    /// `[kv_heads, any, head_size]`; in the type of these, but for the softmax. As many floats. A query
+    /// sees `window` positions, its own included; dot products are multiplied by `scale`, and `biases`,
+    /// if there are any, are added to them: see [`Plan::biases`].
+    ///
+    /// # Errors
+    /// candle's, or a window that the plan wasn't made for.
+    pub fn attend(
+        &self,
+        scale: f32,
+        window: usize,
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        biases: &[Tensor],
+    ) -> Result<Tensor> {
+        #[cfg(feature = "flash-attn")]
+        if let Some(ragged) = &self.ragged
+            && biases.is_empty()
+            && ragged.takes(window, keys)
+        {
+            return ragged.attend(scale, window, queries, keys, values);
+        }
+        self.padded()?.attend(scale, window, queries, keys, values, biases)
+    }
+}
+
+impl Padded {
+    fn new(sequences: &[Seen], windows: &[usize], device: &Device) -> Result<Self> {
         let mut begin = 0u32;
         // Those with one row, which decode, together; prompts with those of like length.
         let mut classes: BTreeMap<u32, Vec<(u32, &Seen)>> = BTreeMap::new();
@@ -281,44 +373,7 @@ impl Plan {
         Ok(Self { groups, order: if same { None } else { Some(Tensor::new(order, device)?) } })
     }
 
-    /// What is added to the scores of each head, for [`Plan::attend`]: `of` gives it for a head and a
-    /// row of the pass, by the place of the key. Heads share no keys.
-    ///
-    /// # Errors
-    /// candle's, or a key for which there is none.
-    pub fn biases<'b>(
-        &self,
-        heads: usize,
-        of: impl Fn(usize, usize) -> &'b [f32],
-        device: &Device,
-    ) -> Result<Vec<Tensor>> {
-        let group = |group: &Group| {
-            let Group { sequences, rows, width, members, .. } = group;
-            let mut all = Vec::with_capacity(heads * sequences * rows * width);
-            for head in 0..heads {
-                for (begin, own) in members {
-                    for row in 0..*rows {
-                        let bias = of(head, begin + row.min(own.saturating_sub(1)));
-                        let Some(bias) = bias.get(..*width) else {
-                            bail!("there are no biases for {width} keys")
-                        };
-                        all.extend_from_slice(bias);
-                    }
-                }
-            }
-            Tensor::from_vec(all, (heads, *sequences, 1, *rows, *width), device)
-        };
-        self.groups.iter().map(group).collect()
-    }
-
-    /// Softmax attention of `queries`, `[rows, heads * head_size]`, to rows of `keys` and `values`,
-    /// `[kv_heads, any, head_size]`; in the type of these, but for the softmax. As many floats. A query
-    /// sees `window` positions, its own included; dot products are multiplied by `scale`, and `biases`,
-    /// if there are any, are added to them: see [`Plan::biases`].
-    ///
-    /// # Errors
-    /// candle's, or a window that the plan wasn't made for.
-    pub fn attend(
+    fn attend(
         &self,
         scale: f32,
         window: usize,
@@ -417,7 +472,7 @@ mod tests {
         let at = Tensor::new(anywhere.clone(), &device).unwrap();
         pool.write(1, &at, &keys, &values).unwrap();
         let held_at = |from: usize, to: usize| anywhere.get(from..to).unwrap().to_vec();
-        let sequences = [
+        let sequences = vec![
             Seen { until: vec![4], keys: held_at(0, 5) },
             Seen { until: vec![2, 3], keys: held_at(5, 9) },
             Seen { until: vec![6], keys: held_at(0, 7) },
@@ -426,8 +481,8 @@ mod tests {
         ];
         let queries = numbers((8, heads * size), 3.0);
         let rows = |tensor: &Tensor| tensor.to_vec2::<f32>().unwrap();
+        let plan = Plan::new(sequences.clone(), &[usize::MAX, 2], &device).unwrap();
         for window in [usize::MAX, 2] {
-            let plan = Plan::new(&sequences, &[usize::MAX, 2], &device).unwrap();
             let (all_keys, all_values) = pool.layer(1).unwrap();
             let found = plan.attend(0.7, window, &queries, all_keys, all_values, &[]).unwrap();
             let (queries, keys, values) = (rows(&queries), rows(&keys), rows(&values));

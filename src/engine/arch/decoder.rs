@@ -647,7 +647,7 @@ impl<'p> OnDevice<'p> {
         Ok(Self {
             pool,
             new: Tensor::new(new, device)?,
-            plan: Plan::new(&sequences, &windows, device)?,
+            plan: Plan::new(sequences, &windows, device)?,
             turns: turns.collect::<Result<_>>()?,
         })
     }

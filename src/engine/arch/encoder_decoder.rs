@@ -401,8 +401,8 @@ impl EncoderDecoder {
             Some(_) => {
                 let device = self.backend.device();
                 let seen = Seen { until: until.clone(), keys: (0..tokens.len() as u32).collect() };
-                let plan = Plan::new(&[seen], &[heads.window], device)?;
-                let biases = on_device(&plan, biases.as_ref(), heads.heads, device)?;
+                let plan = Plan::new(vec![seen], &[heads.window], device)?;
+                let biases = on_device(&plan, biases.as_ref(), heads.heads)?;
                 Some((plan, biases))
             }
             None => None,
@@ -595,7 +595,7 @@ impl EncoderDecoder {
             Some(pool) => {
                 let device = self.backend.device();
                 let pass = OnDevice::new(pool, batch, &places, &sources, device)?;
-                let biases = on_device(&pass.own, biases.as_ref(), heads.heads, device)?;
+                let biases = on_device(&pass.own, biases.as_ref(), heads.heads)?;
                 Some((pass, biases))
             }
             None => None,
@@ -697,21 +697,16 @@ impl<'p> OnDevice<'p> {
         Ok(Self {
             pool,
             new: Tensor::new(new, device)?,
-            own: Plan::new(&own, &whole, device)?,
-            given: Plan::new(&given, &whole, device)?,
+            own: Plan::new(own, &whole, device)?,
+            given: Plan::new(given, &whole, device)?,
         })
     }
 }
 
 /// Biases for a plan; none where there are none.
-fn on_device(
-    plan: &Plan,
-    biases: Option<&Biases>,
-    heads: usize,
-    device: &Device,
-) -> Result<Vec<Tensor>> {
+fn on_device(plan: &Plan, biases: Option<&Biases>, heads: usize) -> Result<Vec<Tensor>> {
     match biases {
-        Some(biases) => plan.biases(heads, |head, row| biases.of(head, row), device),
+        Some(biases) => plan.biases(heads, |head, row| biases.of(head, row)),
         None => Ok(Vec::new()),
     }
 }

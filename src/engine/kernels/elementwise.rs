@@ -7,7 +7,9 @@ use super::multiversion;
 pub enum Activation {
     /// `x · σ(x)`
     Silu,
-    /// GELU's tanh approximation (Hendrycks & Gimpel 2016).
+    /// `x · Φ(x)` (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+    Gelu,
+    /// Its approximation by tanh, from the same.
     GeluTanh,
     /// What is below zero becomes zero.
     Relu,
@@ -24,6 +26,11 @@ multiversion! {
             Activation::Silu => {
                 for (x, up) in gate.iter_mut().zip(up) {
                     *x = *x / (1.0 + exp(-*x)) * up;
+                }
+            }
+            Activation::Gelu => {
+                for (x, up) in gate.iter_mut().zip(up) {
+                    *x = *x * below(*x) * up;
                 }
             }
             // 1 + tanh(y) is 2 σ(2y).
@@ -49,6 +56,11 @@ multiversion! {
             Activation::Silu => {
                 for x in x.iter_mut() {
                     *x /= 1.0 + exp(-*x);
+                }
+            }
+            Activation::Gelu => {
+                for x in x.iter_mut() {
+                    *x *= below(*x);
                 }
             }
             Activation::GeluTanh => {
@@ -209,6 +221,20 @@ pub(super) fn exp(x: f32) -> f32 {
     (p * r * r + r + 1.0) * power
 }
 
+/// Φ(x), the share of a standard normal distribution that is below `x`; within 1e-7 (Abramowitz &
+/// Stegun 1964, 7.1.26).
+#[inline(always)]
+fn below(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let mut p = 1.061_405_4;
+    for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        p = p * t + c;
+    }
+    let beyond = 0.5 * p * t * exp(-z * z);
+    if x < 0.0 { beyond } else { 1.0 - beyond }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::indexing_slicing)]
@@ -259,6 +285,15 @@ mod tests {
                 (f64::from(got) - x / (1.0 + (-x).exp())).abs() < 1e-6 * x.abs().max(1.0),
                 "{x}"
             );
+        }
+        // Φ from e to the power of −t²/2, summed in steps of 0.001 (Simpson's rule).
+        let density = |t: f64| (-t * t / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        let mut below = 0.0;
+        for (x, got) in x.iter().map(|x| f64::from(*x)).zip(gated(Activation::Gelu)) {
+            assert!((f64::from(got) - x * below).abs() < 1e-6 * x.abs().max(1.0), "{x}");
+            let step = |i: usize| density(x + 0.01 * i as f64 / 10.0);
+            let inner = (1..10).map(|i| step(i) * if i % 2 == 0 { 2.0 } else { 4.0 });
+            below += (step(0) + step(10) + inner.sum::<f64>()) * 0.001 / 3.0;
         }
         for (x, got) in x.iter().map(|x| f64::from(*x)).zip(gated(Activation::GeluTanh)) {
             let tanh = (0.797_884_560_802_865_4 * (x + 0.044_715 * x.powi(3))).tanh();

@@ -157,6 +157,7 @@ impl Config {
         let activation = match text("activation_function").unwrap_or("gelu") {
             "swish" | "silu" => Activation::Silu,
             "relu" => Activation::Relu,
+            "gelu" => Activation::Gelu,
             other => {
                 return Err(format!("its activation function `{other}` is not supported yet"));
             }
