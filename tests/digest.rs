@@ -341,6 +341,11 @@ fn a_digest_that_nobody_touched_is_verified() {
     let Some(digest) = of_samples() else { return };
     assert_eq!(failures(digest, None), [""; 0]);
     assert_eq!(failures(digest, common::embedder().as_ref()), [""; 0]);
+    // What another model found can't be compared, and that is said once.
+    let another = Digest { embedder: Some("another".into()), ..digest.clone() };
+    assert_eq!(failures(&another, None), [""; 0]);
+    let found = failures(&another, common::embedder().as_ref());
+    assert!(found.len() == 1 && found[0].contains("are another's; name that"), "{found:?}");
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("digest.json");

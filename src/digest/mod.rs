@@ -36,6 +36,9 @@ pub struct Digest {
     pub schema: String,
     /// Version of the program that wrote it.
     pub generator: String,
+    /// Id of the model by which sentences were compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub embedder: Option<String>,
     /// The articles, by date; those without one last.
     pub articles: Vec<Told>,
     /// What several articles tell of, the story of most articles first.

@@ -134,6 +134,7 @@ pub fn tell<'j>(
     Ok(Digest {
         schema: SCHEMA.into(),
         generator: format!("brief {}", env!("CARGO_PKG_VERSION")),
+        embedder: Some(model.model().to_owned()),
         articles: briefs
             .iter()
             .enumerate()

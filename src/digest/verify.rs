@@ -9,7 +9,7 @@ use crate::{
     trace::{
         check::Judge,
         support::{Evidence, Trust},
-        verify::{ELSE, Failure, says, source_failures, support_failure},
+        verify::{ELSE, Failure, its_own, says, source_failures, support_failure},
     },
 };
 
@@ -44,6 +44,11 @@ pub fn verify(
         }
         sources.push(source.ok());
     }
+    let by = digest.embedder.as_ref();
+    let model = model.map(|model| its_own(model, by)).transpose().unwrap_or_else(|reason| {
+        failures.push(Failure { place: "digest".into(), span: None, reason });
+        None
+    });
     let mut likeness = model.map(Likeness::new);
     for (number, statement) in digest.statements().enumerate() {
         let place = format!("statement {}", number + 1);

@@ -81,14 +81,12 @@ pub fn verify(brief: &Brief, bytes: Vec<u8>, model: Option<&Embedder>) -> Result
             }
         }
     }
-    // What another model found says nothing of what this one finds.
-    let mut by = |by: Option<&String>, what: &str| match (model, by) {
-        (Some(model), Some(by)) if model.model() != by => {
-            let reason = format!("its likenesses are {by}'s; name that with --embedder");
+    let mut by = |by: Option<&String>, what: &str| match its_own(model?, by) {
+        Ok(model) => Some(model),
+        Err(reason) => {
             fail(what.into(), None, reason);
             None
         }
-        _ => model,
     };
     let of_segments = by(brief.translation.embedder.as_ref(), "translation");
     let of_claims = by(brief.summary.as_ref().and_then(|s| s.embedder.as_ref()), "summary");
@@ -114,6 +112,23 @@ pub fn verify(brief: &Brief, bytes: Vec<u8>, model: Option<&Embedder>) -> Result
         }
     }
     Ok(failures)
+}
+
+/// `model`, if a document's likenesses are its own, as far as the document says; else the reason why
+/// they aren't compared: what another model found says nothing of what this one finds.
+///
+/// # Errors
+/// The reason.
+pub fn its_own<'m>(
+    model: &'m Embedder,
+    by: Option<&String>,
+) -> std::result::Result<&'m Embedder, String> {
+    match by {
+        Some(by) if by != model.model() => {
+            Err(format!("its likenesses are {by}'s; name that with --embedder"))
+        }
+        _ => Ok(model),
+    }
 }
 
 /// What is wrong where a file's bytes aren't the recorded ones.
